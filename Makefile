@@ -1,0 +1,37 @@
+# batchgate: `make demo` and `make test` need only Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/.set-up
+
+.PHONY: help demo test lint protos bench clean
+.DEFAULT_GOAL := help
+
+help: ## Say what each target does
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+$(SETUP): pyproject.toml .ci/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "batchgate needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint .ci/constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(SETUP) ## Start a sandbox provider and the gateway, run a batch on both providers, show the results
+	$(BIN)/batchgate demo
+
+test: $(SETUP) ## Run the tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term $(TESTS)
+
+lint: $(SETUP) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+protos: $(SETUP) ## Make protos/gen/python anew
+	$(BIN)/python protos/generate.py
+
+bench: $(SETUP) ## Measure speed and memory (minutes)
+	$(BIN)/python -m tests.benchmarks
+
+clean: ## Remove what the targets above made
+	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""The gateway: gRPC calls in, each provider's REST calls out."""
