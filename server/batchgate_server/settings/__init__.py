@@ -1,0 +1,18 @@
+"""The configuration: the only reader of the environment and of configuration files."""
+
+from batchgate_server.settings.loading import load_settings
+from batchgate_server.settings.models import LogSettings, ServerSettings, Settings
+from batchgate_server.settings.problems import ConfigurationError, Problem
+from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileBase
+
+__all__ = [
+    "AzureOpenAIProfile",
+    "ConfigurationError",
+    "LogSettings",
+    "OpenAIProfile",
+    "Problem",
+    "ProfileBase",
+    "ServerSettings",
+    "Settings",
+    "load_settings",
+]

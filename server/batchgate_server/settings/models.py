@@ -1,0 +1,127 @@
+"""The settings of a gateway, as frozen values."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
+
+from batchgate_server.settings.addresses import check_listen
+from batchgate_server.settings.problems import did_you_mean
+from batchgate_server.settings.profiles import (
+    FROZEN,
+    AzureOpenAIProfile,
+    OpenAIProfile,
+    ProfileName,
+    refuse_bool,
+)
+
+Profile = Annotated[OpenAIProfile | AzureOpenAIProfile, Field(discriminator="kind")]
+
+
+class LogSettings(BaseModel):
+    """What the gateway writes about its work."""
+
+    model_config = FROZEN
+
+    format: Literal["json", "console"] = Field(
+        default="console",
+        description="Form of a log line: `json` for machines, `console` for people.",
+    )
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        description="Least serious log line that is written: `debug`, `info`, `warning` or `error`.",
+    )
+
+
+class ServerSettings(BaseModel):
+    """The gRPC server."""
+
+    model_config = FROZEN
+
+    max_message_bytes: Annotated[
+        int,
+        BeforeValidator(refuse_bool),
+        # gRPC holds it in 32 bits; below 1 KiB not even metadata of an upload fits.
+        Field(ge=1024, le=2**31 - 1),
+    ] = Field(
+        default=4 * 1024 * 1024, description="Bytes of the largest gRPC message that is received."
+    )
+    shutdown_grace_seconds: Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)] = Field(
+        default=30.0, description="Seconds that running calls get to end after SIGTERM."
+    )
+    reflection: bool = Field(
+        default=True, description="Whether tools such as grpcurl can ask for the API's description."
+    )
+
+
+class Settings(BaseSettings):
+    """All that can be configured. Made by `load_settings`; holds no secret that would print."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True
+    )
+
+    listen: Annotated[str, AfterValidator(check_listen)] = Field(
+        default="127.0.0.1:50051",
+        description="Address to listen on: `host:port`, `[v6]:port` or `unix:/path`; "
+        "port 0 takes any free one.",
+    )
+    default_provider: str | None = Field(
+        default=None,
+        description="Profile used where a request names none; needed only with several profiles.",
+    )
+    providers: dict[ProfileName, Profile] = Field(
+        min_length=1, description="The provider profiles by name."
+    )
+    log: LogSettings = Field(default=LogSettings(), description="What is logged.")
+    server: ServerSettings = Field(default=ServerSettings(), description="The gRPC server.")
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is given: `load_settings` decides what the environment may say."""
+        return (init_settings,)
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _name_profiles(cls, providers: object) -> object:
+        if not isinstance(providers, Mapping):
+            return providers
+        return {
+            key: {"name": key, **profile} if isinstance(profile, Mapping) else profile
+            for key, profile in providers.items()
+        }
+
+    @model_validator(mode="after")
+    def _profiles_are_known(self) -> Self:
+        for key, profile in self.providers.items():
+            if profile.name != key:
+                raise ValueError("a profile's name must be its key in providers")
+        problem = unknown_default(self.default_provider, self.providers)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+
+def unknown_default(name: str | None, profiles: Iterable[str]) -> str | None:
+    """What is wrong with this `default_provider`, or None."""
+    names = list(profiles)
+    if name is None or name in names:
+        return None
+    return f"must name a profile: {', '.join(names)}{did_you_mean(name, names)}"

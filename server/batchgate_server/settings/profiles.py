@@ -1,0 +1,152 @@
+"""Provider profiles: who is called, as whom, and how patiently."""
+
+import re
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from batchgate_server.settings.addresses import check_azure_endpoint, check_base_url
+from batchgate_server.settings.credentials import check_secret
+
+_API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?", re.ASCII)
+_PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+_HEADER_WORD = re.compile(r"[!-~]+")
+
+# hide_input_in_errors: an error of pydantic's own would show what was given, secrets included.
+FROZEN = ConfigDict(
+    frozen=True,
+    extra="forbid",
+    hide_input_in_errors=True,
+    allow_inf_nan=False,
+    validate_default=True,
+)
+
+
+def refuse_bool(value: object) -> object:
+    """The value, unless it is true or false, which pydantic would read as 1 or 0."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004 - pydantic collects only ValueError
+    return value
+
+
+def _check_profile_name(name: str) -> str:
+    if not _PROFILE_NAME.fullmatch(name):
+        raise ValueError(
+            "a profile's name must be 1 to 63 of a-z, 0-9, _, . and -, and begin with a letter "
+            "or digit"
+        )
+    return name
+
+
+def _check_header_word(value: str) -> str:
+    if not _HEADER_WORD.fullmatch(value):
+        raise ValueError("must be visible ASCII without spaces, and not empty")
+    return value
+
+
+def _check_api_version(version: str) -> str:
+    dated = _API_VERSION.fullmatch(version)
+    try:
+        if version != "v1":
+            date.fromisoformat(dated[1] if dated else "")
+    except ValueError:
+        raise ValueError('must be "v1", "YYYY-MM-DD" or "YYYY-MM-DD-preview"') from None
+    return version
+
+
+ProfileName = Annotated[str, AfterValidator(_check_profile_name)]
+Seconds = Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)]
+Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1)]
+Secret = Annotated[SecretStr, AfterValidator(check_secret)]
+HeaderWord = Annotated[str, AfterValidator(_check_header_word)]
+
+
+class ProfileBase(BaseModel):
+    """What every kind of provider has."""
+
+    model_config = FROZEN
+
+    name: ProfileName = Field(description="The profile's key in `providers`; not set by itself.")
+    connect_timeout_seconds: Seconds = Field(
+        default=5.0, description="Seconds to wait for a connection to the provider."
+    )
+    timeout_seconds: Seconds = Field(
+        default=600.0,
+        description="Seconds for one whole REST call that is not an upload or download.",
+    )
+    idle_timeout_seconds: Seconds = Field(
+        default=120.0,
+        description="Seconds without a byte after which an upload or download is given up.",
+    )
+    max_connections: Count = Field(
+        default=100, description="Connections to the provider that may be open at once."
+    )
+    max_upload_bytes: Count = Field(
+        default=512 * 1024 * 1024, description="Bytes of the largest file that may be uploaded."
+    )
+
+
+class OpenAIProfile(ProfileBase):
+    """OpenAI itself, or anything that speaks its API."""
+
+    kind: Literal["openai"] = Field(
+        default="openai", description="The provider's API: `openai` or `azure_openai`."
+    )
+    base_url: Annotated[str, AfterValidator(check_base_url)] = Field(
+        default="https://api.openai.com/v1",
+        description="URL to which the API's paths are appended, `/v1` included (openai).",
+    )
+    api_key: Secret = Field(
+        description="The provider's API key; in the file a reference to it. Required for openai; "
+        "azure_openai has either this or `entra_token`."
+    )
+    organization: HeaderWord | None = Field(
+        default=None, description="Organization to which usage is counted (openai)."
+    )
+    project: HeaderWord | None = Field(
+        default=None, description="Project to which usage is counted (openai)."
+    )
+
+
+class AzureOpenAIProfile(ProfileBase):
+    """A resource of Azure OpenAI."""
+
+    kind: Literal["azure_openai"] = Field(
+        default="azure_openai", description="The provider's API: `openai` or `azure_openai`."
+    )
+    endpoint: Annotated[str, AfterValidator(check_azure_endpoint)] = Field(
+        description="The resource's URL, as `https://NAME.openai.azure.com` (azure_openai)."
+    )
+    api_version: Annotated[str, AfterValidator(_check_api_version)] = Field(
+        default="v1",
+        description="Version of the API: `v1`, `YYYY-MM-DD` or `YYYY-MM-DD-preview` "
+        "(azure_openai).",
+    )
+    api_key: Secret | None = Field(
+        default=None,
+        description="The resource's API key; in the file a reference to it.",
+    )
+    entra_token: Secret | None = Field(
+        default=None,
+        description="A Microsoft Entra access token, sent in place of an API key; in the file a "
+        "reference to it (azure_openai).",
+    )
+
+    # On the last field instead of the model, so that it is told together with other mistakes.
+    @field_validator("entra_token")
+    @classmethod
+    def _has_one_credential(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if "api_key" in info.data and (token is None) == (info.data["api_key"] is None):
+            raise PydanticCustomError("credential", "needs exactly one of api_key and entra_token")
+        return token

@@ -1,0 +1,85 @@
+"""The gateway's own variables, such as `BATCHGATE_LISTEN` or `BATCHGATE_PROVIDERS__NAME__API_KEY`.
+
+An empty variable counts as unset, as container tools often pass one on for nothing.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from batchgate_server.settings.credentials import SECRET_FIELDS, Reference
+from batchgate_server.settings.document import DELIMITER, PREFIX, Document, Entry, Keys
+from batchgate_server.settings.problems import Problem
+
+CONFIG_VARIABLE = "BATCHGATE_CONFIG"
+
+# Kubernetes gives every pod such variables for each service of its namespace; one named
+# batchgate or batchgate-… must not keep the gateway from starting.
+_SERVICE_LINK = re.compile(
+    r"BATCHGATE_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_SERVICE_PORT = re.compile(r"BATCHGATE_(\w+_)?PORT")
+_SERVICE_PORT_VALUE = re.compile(r"(tcp|udp|sctp)://")
+
+
+def read_variables(environment: Mapping[str, str], document: Document) -> list[Entry]:
+    """What the variables set, over the file whose values the document already has."""
+    entries: dict[Keys, Entry] = {}
+    names = list(document.profiles())
+    for variable in sorted(environment):
+        value = environment[variable]
+        if not value or not variable.startswith(PREFIX) or _is_foreign(variable, value):
+            continue
+        try:
+            entry = _entry(variable, value, names)
+        except ValueError as problem:
+            document.problems.append(Problem(variable, str(problem)))
+            continue
+        if entry.keys in entries:
+            other = entries[entry.keys].place
+            document.problems.append(Problem(variable, f"sets the same as {other}; keep one"))
+        entries[entry.keys] = entry
+        match entry.keys:
+            case ("providers", name, _) if name not in names:
+                names.append(name)
+    return list(entries.values())
+
+
+def _is_foreign(variable: str, value: str) -> bool:
+    if variable == CONFIG_VARIABLE or _SERVICE_LINK.fullmatch(variable):
+        return True
+    return bool(_SERVICE_PORT.fullmatch(variable) and _SERVICE_PORT_VALUE.match(value))
+
+
+def _entry(variable: str, value: str, names: list[str]) -> Entry:
+    match variable.removeprefix(PREFIX).lower().split(DELIMITER):
+        case ["providers", *name, field, kind] if field in SECRET_FIELDS and name and kind == "env":
+            setting: object = Reference(variable=value)
+        case ["providers", *name, field, kind] if (
+            field in SECRET_FIELDS and name and kind == "file"
+        ):
+            setting = Reference(file=Path(value))
+        case ["providers", *name, field] if name:
+            setting = SecretStr(value) if field in SECRET_FIELDS else value
+        case ["providers", *_]:
+            raise ValueError("sets nothing; a name has the form BATCHGATE_PROVIDERS__NAME__SETTING")
+        case keys:
+            return Entry(tuple(keys), value, variable)
+    # A profile's name may itself hold the delimiter.
+    return Entry(("providers", _profile(DELIMITER.join(name), names), field), setting, variable)
+
+
+def _profile(name: str, names: Iterable[str]) -> str:
+    """The profile that a variable means: shells allow no `-` and `.` in a variable's name."""
+    alike = [known for known in names if _spelling(known) == _spelling(name)]
+    if name in alike or not alike:
+        return name
+    if len(alike) > 1:
+        raise ValueError(f"may mean any of the profiles {', '.join(alike)}; rename one of them")
+    return alike[0]
+
+
+def _spelling(name: str) -> str:
+    return re.sub(r"[-.]", "_", name).lower()
