@@ -6,7 +6,7 @@ Only batchgate's own services are wrapped: health checks and reflection are left
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from grpc.aio import ServicerContext
@@ -16,7 +16,7 @@ from batchgate_server.interceptors.request_id import request_id
 
 # Messages and contexts of any RPC: gRPC's own types are generic in them.
 Context = ServicerContext[Any, Any]
-Handler = grpc.RpcMethodHandler[Any, Any] | None
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 Around = Callable[[Call, Context], AbstractAsyncContextManager[None]]
 
 OWN_SERVICES = "/batchgate."
