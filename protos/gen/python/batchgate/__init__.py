@@ -1,0 +1,1 @@
+"""The public contract of batchgate, generated; one package a version."""

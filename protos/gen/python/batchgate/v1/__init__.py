@@ -1,0 +1,1 @@
+"""Generated from `protos/batchgate/v1`; never edited."""

@@ -1,0 +1,38 @@
+"""What is known of the RPC being served: filled on the way, read by the access log."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from time import perf_counter
+
+
+@dataclass(slots=True)
+class Call:
+    """One RPC. Services and providers add what they learn; interceptors report it."""
+
+    method: str
+    request_id: str
+    started: float = field(default_factory=perf_counter)
+    provider: str = ""
+    provider_request_id: str = ""
+    received_bytes: int = 0
+    """File content that came from the caller."""
+    sent_bytes: int = 0
+    """File content that went to the caller."""
+    deadline: float | None = None
+    """The caller's deadline on the event loop's clock, in seconds; None without one."""
+
+
+_current: ContextVar[Call] = ContextVar("call")
+
+
+def current_call() -> Call:
+    """The RPC being served by this task; a blank one outside of any."""
+    try:
+        return _current.get()
+    except LookupError:
+        return Call(method="", request_id="")
+
+
+def enter_call(call: Call) -> None:
+    """Make `call` the current one of this task: each RPC is served by a task of its own."""
+    _current.set(call)

@@ -1,0 +1,206 @@
+"""What can go wrong, as exceptions: each class knows its status code and its reason.
+
+    GatewayError
+    ├── ProviderRequired          INVALID_ARGUMENT     no provider named, several configured
+    ├── ProviderUnknown           NOT_FOUND            no profile of that name
+    ├── InvalidField              INVALID_ARGUMENT     a field is not as the contract says
+    ├── UploadProtocol            INVALID_ARGUMENT     an upload's messages in a wrong order
+    ├── ChecksumMismatch          DATA_LOSS            size or sha256 differs
+    ├── FileTooLarge              INVALID_ARGUMENT     over the provider's or the gateway's limit
+    ├── ServerDraining            UNAVAILABLE          shutting down
+    ├── InternalError             INTERNAL             a defect of the gateway
+    └── ProviderError             what the provider, or the way to it, did
+        ├── ProviderRejected            INVALID_ARGUMENT     400, 422
+        ├── ProviderCredentialRejected  FAILED_PRECONDITION  401
+        ├── ProviderForbidden           PERMISSION_DENIED    403
+        ├── ProviderNotFound            NOT_FOUND            404
+        ├── ProviderConflict            FAILED_PRECONDITION  409
+        ├── ProviderRateLimited         RESOURCE_EXHAUSTED   429
+        ├── ProviderQuotaExceeded       RESOURCE_EXHAUSTED   quota, waiting does not help
+        ├── ProviderTokenLimit          RESOURCE_EXHAUSTED   too many enqueued tokens
+        ├── ProviderUnavailable         UNAVAILABLE          5xx, 408, broken off
+        ├── ProviderUnreachable         UNAVAILABLE          refused, DNS, TLS
+        ├── ProviderTimeout             UNAVAILABLE          too slow
+        ├── ProviderBadResponse         INTERNAL             cannot be read
+        └── OutcomeUnknown              UNKNOWN              a creation may have happened
+
+Services and what they call just raise; `interceptors.error_status` puts them on the wire. The
+reasons are those of `batchgate.v1.ErrorReason`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from grpc import StatusCode
+
+# Waiting helps, but nobody said how long: a guess that is polite to a provider in trouble.
+DEFAULT_RETRY_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A field at fault: its path in the request, and what it must be."""
+
+    field: str
+    description: str
+
+
+class GatewayError(Exception):
+    """Base of all errors that a caller gets to see; `message` is free of secrets."""
+
+    code: ClassVar[StatusCode]
+    reason: ClassVar[str]
+    # Whether RetryInfo goes along, with `retry_seconds` or a default.
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        violations: Sequence[Violation] = (),
+        retry_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.violations = tuple(violations)
+        self.retry_seconds = (
+            (DEFAULT_RETRY_SECONDS if retry_seconds is None else retry_seconds)
+            if self.retryable
+            else None
+        )
+
+
+class ProviderRequired(GatewayError):
+    """No provider was named, and there are several and no default."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "PROVIDER_REQUIRED"
+
+
+class ProviderUnknown(GatewayError):
+    """No profile has that name."""
+
+    code, reason = StatusCode.NOT_FOUND, "PROVIDER_UNKNOWN"
+
+
+class InvalidField(GatewayError):
+    """A field is not as the contract says."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "INVALID_FIELD"
+
+    def __init__(self, field: str, description: str) -> None:
+        super().__init__(f"{field}: {description}", violations=[Violation(field, description)])
+
+
+class UploadProtocol(GatewayError):
+    """The messages of an upload came in a wrong order."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "UPLOAD_PROTOCOL"
+
+
+class ChecksumMismatch(GatewayError):
+    """What arrived is not what was announced."""
+
+    code, reason = StatusCode.DATA_LOSS, "CHECKSUM_MISMATCH"
+
+
+class FileTooLarge(GatewayError):
+    """The file is larger than the provider or the gateway allows."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "FILE_TOO_LARGE"
+
+
+class ServerDraining(GatewayError):
+    """The gateway is shutting down."""
+
+    code, reason, retryable = StatusCode.UNAVAILABLE, "SERVER_DRAINING", True
+
+
+class InternalError(GatewayError):
+    """A defect of the gateway; the message says nothing of it, the log does."""
+
+    code, reason = StatusCode.INTERNAL, "INTERNAL"
+
+
+class ProviderError(GatewayError):
+    """Base of what the provider, or the way to it, did."""
+
+
+class ProviderRejected(ProviderError):
+    """The provider refuses the request: 400, 422."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "PROVIDER_REJECTED"
+
+
+class ProviderCredentialRejected(ProviderError):
+    """The provider refuses the gateway's own credential: 401."""
+
+    code, reason = StatusCode.FAILED_PRECONDITION, "PROVIDER_CREDENTIAL_REJECTED"
+
+
+class ProviderForbidden(ProviderError):
+    """The provider forbids it to this credential: 403."""
+
+    code, reason = StatusCode.PERMISSION_DENIED, "PROVIDER_FORBIDDEN"
+
+
+class ProviderNotFound(ProviderError):
+    """The provider has no such thing: 404."""
+
+    code, reason = StatusCode.NOT_FOUND, "PROVIDER_NOT_FOUND"
+
+
+class ProviderConflict(ProviderError):
+    """The state of the file or batch forbids it: 409."""
+
+    code, reason = StatusCode.FAILED_PRECONDITION, "PROVIDER_CONFLICT"
+
+
+class ProviderRateLimited(ProviderError):
+    """Too many calls: 429."""
+
+    code, reason, retryable = StatusCode.RESOURCE_EXHAUSTED, "PROVIDER_RATE_LIMITED", True
+
+
+class ProviderQuotaExceeded(ProviderError):
+    """Money or room is used up: 429 `insufficient_quota`, Azure's 400 `quotaExceeded`."""
+
+    code, reason = StatusCode.RESOURCE_EXHAUSTED, "PROVIDER_QUOTA_EXCEEDED"
+
+
+class ProviderTokenLimit(ProviderError):
+    """Too many tokens are enqueued already: Azure's 400 with `token_limit_exceeded`."""
+
+    code, reason, retryable = StatusCode.RESOURCE_EXHAUSTED, "PROVIDER_TOKEN_LIMIT", True
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider failed: 5xx, 408, or it broke off."""
+
+    code, reason, retryable = StatusCode.UNAVAILABLE, "PROVIDER_UNAVAILABLE", True
+
+
+class ProviderUnreachable(ProviderError):
+    """No connection: refused, DNS, TLS. The provider certainly did nothing."""
+
+    code, reason, retryable = StatusCode.UNAVAILABLE, "PROVIDER_UNREACHABLE", True
+
+
+class ProviderTimeout(ProviderError):
+    """No answer in time, and the caller's deadline was not over."""
+
+    code, reason, retryable = StatusCode.UNAVAILABLE, "PROVIDER_TIMEOUT", True
+
+
+class ProviderBadResponse(ProviderError):
+    """The answer cannot be read."""
+
+    code, reason = StatusCode.INTERNAL, "PROVIDER_BAD_RESPONSE"
+
+
+class OutcomeUnknown(ProviderError):
+    """A creation may have happened; never UNAVAILABLE, since clients repeat that by themselves."""
+
+    code, reason = StatusCode.UNKNOWN, "OUTCOME_UNKNOWN"

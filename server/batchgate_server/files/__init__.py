@@ -1,0 +1,1 @@
+"""What the gateway adds to the providers' file API: verified cut-through uploads, ranged downloads."""

@@ -1,0 +1,78 @@
+"""Azure OpenAI: OpenAI's operations with only the differences overridden.
+
+Dated api-versions use `{endpoint}/openai` with `api-version` on every call, "v1" uses
+`{endpoint}/openai/v1` without it.
+"""
+
+from batchgate.v1 import provider_service_pb2
+from batchgate_server.errors import InvalidField
+from batchgate_server.operations import Cursor, Page
+from batchgate_server.providers.credentials import ApiKeyCredential, BearerCredential, Credential
+from batchgate_server.providers.openai import OpenAIProvider
+from batchgate_server.providers.paging import page_of_all
+from batchgate_server.rest.client import Params
+from batchgate_server.rest.models import RestFile
+from batchgate_server.settings import AzureOpenAIProfile
+
+V1 = "v1"
+# The first api-version that pages through files, and that lets files expire.
+FIRST_WITH_PAGING = FIRST_WITH_EXPIRY = "2025-03-01"
+
+
+class AzureOpenAIProvider(OpenAIProvider):
+    """One profile of kind `azure_openai`."""
+
+    kind = provider_service_pb2.PROVIDER_KIND_AZURE_OPENAI
+    # https://learn.microsoft.com/azure/ai-foundry/openai/how-to/batch: 100,000 requests.
+    max_requests_per_batch = 100_000
+    processes_files = True
+    profile: AzureOpenAIProfile
+
+    @property
+    def api_version(self) -> str:  # type: ignore[override]
+        """The api-version: a dated one or "v1"."""
+        return self.profile.api_version
+
+    async def list_files(
+        self, *, purpose: str, ascending: bool, cursor: Cursor | None, size: int
+    ) -> Page[RestFile]:
+        """A page of files; old api-versions give all at once, and the page is cut out here."""
+        if self.api_version == V1 or self.api_version >= FIRST_WITH_PAGING:
+            return await super().list_files(
+                purpose=purpose, ascending=ascending, cursor=cursor, size=size
+            )
+        params = [("purpose", purpose)] if purpose else []
+        items, _ = self._items(RestFile, await self.rest.call("GET", "/files", params=params))
+        return page_of_all(items, cursor=cursor, size=size, ascending=ascending)
+
+    def _base_url(self) -> str:
+        return f"{self.profile.endpoint.rstrip('/')}/openai{'/v1' if self.api_version == V1 else ''}"
+
+    def _params(self) -> Params:
+        return () if self.api_version == V1 else (("api-version", self.api_version),)
+
+    def _credential(self) -> Credential:
+        if self.profile.api_key:
+            return ApiKeyCredential(self.profile.api_key)
+        assert self.profile.entra_token  # noqa: S101 - settings allow no profile without either
+        return BearerCredential(self.profile.entra_token)
+
+    def _tenancy(self) -> Params:
+        return ()
+
+    def _expiry_fields(self, seconds: int | None) -> Params:
+        if seconds is None:
+            return ()
+        self._check_expiry("metadata.expires_after")
+        return (("expires_after.anchor", "created_at"), ("expires_after.seconds", str(seconds)))
+
+    def _output_expiry(self, seconds: int) -> int:
+        self._check_expiry("output_expires_after")
+        return seconds
+
+    def _check_expiry(self, field: str) -> None:
+        # Asking for what cannot be had is an error: ignored, files would stay for ever.
+        if self.api_version != V1 and self.api_version < FIRST_WITH_EXPIRY:
+            raise InvalidField(
+                field, f"is not known to api-version {self.api_version} of {self.name}; leave it out"
+            )

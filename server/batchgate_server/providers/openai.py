@@ -1,0 +1,206 @@
+"""OpenAI, and servers that speak as it does: each operation as a REST call."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import ClassVar, TypeVar
+
+import httpx
+from pydantic import ValidationError
+from pydantic_core import to_json
+
+from batchgate.v1 import provider_service_pb2
+from batchgate_server.errors import OutcomeUnknown, ProviderBadResponse
+from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
+from batchgate_server.providers.credentials import BearerCredential, Credential
+from batchgate_server.providers.paging import page_of
+from batchgate_server.rest.client import Endpoint, Params, RestClient
+from batchgate_server.rest.models import RestBatch, RestFile, RestModel
+from batchgate_server.rest.multipart import Multipart
+from batchgate_server.rest.secrets import cleaner
+from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
+from batchgate_server.version import USER_AGENT
+
+Model = TypeVar("Model", bound=RestModel)
+
+
+class OpenAIProvider:
+    """One profile of kind `openai`. Azure OpenAI's is this one with the differences overridden."""
+
+    kind: ClassVar[provider_service_pb2.ProviderKind] = provider_service_pb2.PROVIDER_KIND_OPENAI
+    # https://platform.openai.com/docs/guides/batch: 50,000 requests.
+    max_requests_per_batch: ClassVar[int] = 50_000
+    # Whether an uploaded file can be `pending` before a batch may use it.
+    processes_files: ClassVar[bool] = False
+    api_version: str = ""
+
+    def __init__(
+        self,
+        profile: OpenAIProfile | AzureOpenAIProfile,
+        *,
+        transport: httpx.AsyncBaseTransport,
+    ) -> None:
+        self.name = profile.name
+        self.profile = profile
+        credential = self._credential()
+        self.rest = RestClient(
+            Endpoint(
+                provider=profile.name,
+                base_url=self._base_url(),
+                params=self._params(),
+                headers=lambda: [*credential.headers(), *self._tenancy()],
+                clean=cleaner(credential.secrets()),
+                timeout_seconds=profile.timeout_seconds,
+                connect_timeout_seconds=profile.connect_timeout_seconds,
+                idle_timeout_seconds=profile.idle_timeout_seconds,
+            ),
+            transport=transport,
+            user_agent=USER_AGENT,
+        )
+
+    @property
+    def api_host(self) -> str:
+        """The API's host, with the port if it is not the usual one."""
+        return httpx.URL(self.rest.endpoint.base_url).netloc.decode()
+
+    def upload_limit(self, purpose: str) -> int:
+        """How many bytes a file for `purpose` may have."""
+        limits = [self.profile.max_upload_bytes]
+        if purpose == "batch":
+            limits.append(self.profile.max_batch_file_bytes)
+        return min(limits)
+
+    async def create_file(self, new: NewFile) -> RestFile:
+        """Upload a file while its content arrives."""
+        body = Multipart(
+            [("purpose", new.purpose), *self._expiry_fields(new.expires_after_seconds)],
+            filename=new.filename,
+            content_type=new.content_type,
+            content=new.content,
+        )
+        length = None if new.size_bytes is None else body.length(new.size_bytes)
+        answer = await self.rest.upload("/files", body, length=length)
+        return self._read(RestFile, answer, creates=True)
+
+    async def get_file(self, file_id: str) -> RestFile:
+        """Get a file."""
+        return self._read(RestFile, await self.rest.call("GET", f"/files/{file_id}"))
+
+    async def list_files(
+        self, *, purpose: str, ascending: bool, cursor: Cursor | None, size: int
+    ) -> Page[RestFile]:
+        """A page of files."""
+        params = [("limit", str(size)), ("order", "asc" if ascending else "desc")]
+        if purpose:
+            params.append(("purpose", purpose))
+        return await self._page(RestFile, "/files", params, cursor=cursor, size=size)
+
+    async def delete_file(self, file_id: str) -> bool:
+        """Delete a file; true where the answer is just a success, or says nothing else."""
+        answer = await self.rest.call("DELETE", f"/files/{file_id}")
+        return not (isinstance(answer, Mapping) and answer.get("deleted") is False)
+
+    def file_content(
+        self, file_id: str, *, headers: Params = ()
+    ) -> AbstractAsyncContextManager[httpx.Response]:
+        """A file's content, as a response to be read."""
+        return self.rest.download(f"/files/{file_id}/content", headers=headers)
+
+    async def create_batch(self, new: NewBatch) -> RestBatch:
+        """Create a batch."""
+        document: dict[str, object] = {
+            "input_file_id": new.input_file_id,
+            "endpoint": new.endpoint,
+            "completion_window": new.completion_window,
+        }
+        if new.metadata:
+            document["metadata"] = new.metadata
+        if new.output_expires_after_seconds is not None:
+            document["output_expires_after"] = {
+                "anchor": "created_at",
+                "seconds": self._output_expiry(new.output_expires_after_seconds),
+            }
+        answer = await self.rest.call("POST", "/batches", body=to_json(document), creates=True)
+        return self._read(RestBatch, answer, creates=True)
+
+    async def get_batch(self, batch_id: str) -> RestBatch:
+        """Get a batch."""
+        return self._read(RestBatch, await self.rest.call("GET", f"/batches/{batch_id}"))
+
+    async def list_batches(self, *, cursor: Cursor | None, size: int) -> Page[RestBatch]:
+        """A page of batches, newest first."""
+        return await self._page(
+            RestBatch, "/batches", [("limit", str(size))], cursor=cursor, size=size
+        )
+
+    async def cancel_batch(self, batch_id: str) -> RestBatch:
+        """Cancel a batch."""
+        return self._read(RestBatch, await self.rest.call("POST", f"/batches/{batch_id}/cancel"))
+
+    # What differs between kinds.
+
+    def _base_url(self) -> str:
+        assert isinstance(self.profile, OpenAIProfile)  # noqa: S101 - the registry pairs them
+        return self.profile.base_url.rstrip("/")
+
+    def _params(self) -> Params:
+        return ()
+
+    def _credential(self) -> Credential:
+        assert isinstance(self.profile, OpenAIProfile)  # noqa: S101 - the registry pairs them
+        return BearerCredential(self.profile.api_key)
+
+    def _tenancy(self) -> Params:
+        assert isinstance(self.profile, OpenAIProfile)  # noqa: S101 - the registry pairs them
+        headers = []
+        if self.profile.organization:
+            headers.append(("openai-organization", self.profile.organization))
+        if self.profile.project:
+            headers.append(("openai-project", self.profile.project))
+        return headers
+
+    def _expiry_fields(self, seconds: int | None) -> Params:
+        if seconds is None:
+            return ()
+        return (("expires_after[anchor]", "created_at"), ("expires_after[seconds]", str(seconds)))
+
+    def _output_expiry(self, seconds: int) -> int:
+        return seconds
+
+    # Reading answers.
+
+    async def _page(
+        self, model: type[Model], path: str, params: Params, *, cursor: Cursor | None, size: int
+    ) -> Page[Model]:
+        if cursor:
+            params = [*params, ("after", cursor.after)]
+        answer = await self.rest.call("GET", path, params=params)
+        items, has_more = self._items(model, answer)
+        return page_of(items, has_more=has_more, cursor=cursor, size=size)
+
+    def _items(self, model: type[Model], answer: object) -> tuple[Sequence[Model], bool | None]:
+        """A list's items and its `has_more`; an item without an id cannot be used and is left out."""
+        data = answer.get("data") if isinstance(answer, Mapping) else answer
+        if data is None and isinstance(answer, Mapping):
+            data = []
+        if not isinstance(data, list):
+            raise ProviderBadResponse(f"{self.name} answered a list with something else")
+        items = []
+        for item in data:
+            if isinstance(item, Mapping) and item.get("id"):
+                items.append(self._read(model, item))
+        has_more = answer.get("has_more") if isinstance(answer, Mapping) else None
+        return items, has_more if isinstance(has_more, bool) else None
+
+    def _read(self, model: type[Model], answer: object, *, creates: bool = False) -> Model:
+        try:
+            return model.model_validate(answer)
+        except ValidationError as exc:
+            # The answer's content stays out of the message: it may quote the caller's data.
+            said = f"{self.name} answered with something that is no {model.__name__[4:].lower()}"
+            if creates:
+                raise OutcomeUnknown(
+                    f"{said}: look before repeating it", metadata={"provider": self.name}
+                ) from exc
+            raise ProviderBadResponse(said, metadata={"provider": self.name}) from exc
+
+

@@ -1,0 +1,326 @@
+"""REST calls to one provider: the border where HTTP and its errors become ours."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from typing import NoReturn
+from urllib.parse import urlencode
+
+import httpx
+from pydantic_core import from_json
+
+from batchgate_server.call import current_call
+from batchgate_server.errors import (
+    GatewayError,
+    OutcomeUnknown,
+    ProviderBadResponse,
+    ProviderTimeout,
+    ProviderUnavailable,
+    ProviderUnreachable,
+)
+from batchgate_server.rest.failures import failure
+from batchgate_server.rest.health import Health
+from batchgate_server.rest.multipart import Multipart
+
+# Far above any real answer (a list of 10,000 files is about 3 MB).
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_ERROR_BYTES = 64 * 1024
+MAX_REDIRECTS = 5
+REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id")
+# Raised before a request could have been sent.
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+Params = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and as whom one provider profile is called."""
+
+    provider: str
+    """The profile's name, for errors."""
+    base_url: str
+    """Scheme, host and path prefix, without a slash at the end."""
+    params: Params
+    """Query parameters of every call, such as Azure OpenAI's `api-version`."""
+    headers: Callable[[], Params]
+    """Credential and tenancy headers, asked for at every request, so that they can change."""
+    clean: Callable[[str], str]
+    """Takes this profile's secrets out of a text."""
+    timeout_seconds: float
+    """For a whole call that is no transfer."""
+    connect_timeout_seconds: float
+    idle_timeout_seconds: float
+    """For a transfer that stalls: no byte moves for so long."""
+
+
+class RestClient:
+    """Sends requests of one profile; every error that leaves it is a GatewayError."""
+
+    def __init__(
+        self, endpoint: Endpoint, *, transport: httpx.AsyncBaseTransport, user_agent: str
+    ) -> None:
+        self.endpoint = endpoint
+        self.health = Health()
+        self._transport = transport
+        self._fixed_headers = [("accept-encoding", "identity"), ("user-agent", user_agent)]
+        self._timeouts = {
+            "connect": endpoint.connect_timeout_seconds,
+            "pool": endpoint.connect_timeout_seconds,
+            "read": endpoint.idle_timeout_seconds,
+            "write": endpoint.idle_timeout_seconds,
+        }
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params = (),
+        body: bytes | None = None,
+        creates: bool = False,
+    ) -> object:
+        """The JSON of the answer to a call; None where a success has no body.
+
+        With `creates`, any failure after which the thing may exist is an OutcomeUnknown.
+        """
+        request = self._request(method, path, params=params, accept="application/json", body=body)
+        with self._errors(lambda: creates):
+            async with asyncio.timeout(self.endpoint.timeout_seconds):
+                response = await self._send(request)
+                return await self._document(response, lambda: creates)
+
+    async def upload(
+        self, path: str, body: Multipart, *, params: Params = (), length: int | None
+    ) -> object:
+        """Send a multipart body while it is made; the JSON of the answer.
+
+        With a known `length` of the whole body it is announced, else the body is chunked. An error
+        that the body raises comes out as it is, and leaves the body unfinished at the provider. An
+        answer that comes before the body's end ends the call at once.
+        """
+        stall = asyncio.timeout(None)
+        idle, patience = self.endpoint.idle_timeout_seconds, self.endpoint.timeout_seconds
+        clock = asyncio.get_running_loop().time
+
+        def rearm(seconds: float | None) -> None:
+            # A transport may ask for a last piece when the call is over already.
+            with suppress(RuntimeError):
+                stall.reschedule(None if seconds is None else clock() + seconds)
+
+        async def watched() -> AsyncIterator[bytes]:
+            # The time between two pieces is the provider's; waiting for the caller is not counted.
+            async for piece in body:
+                rearm(patience if body.completed else idle)
+                yield piece
+                if not body.completed:
+                    rearm(None)
+
+        size = (
+            {"transfer-encoding": "chunked"} if length is None else {"content-length": str(length)}
+        )
+        request = self._request(
+            "POST",
+            path,
+            params=params,
+            accept="application/json",
+            body=watched(),
+            headers=[("content-type", body.content_type), *size.items()],
+            read_timeout_seconds=patience,
+        )
+        with self._errors(lambda: body.completed):
+            async with stall:
+                response = await self._send(request)
+                rearm(patience)
+                if response.is_success and not body.completed:
+                    await response.aclose()
+                    raise ProviderBadResponse(
+                        f"{self.endpoint.provider} answered {response.status_code} before the "
+                        "upload was complete"
+                    )
+                return await self._document(response, lambda: body.completed)
+
+    @asynccontextmanager
+    async def download(
+        self, path: str, *, params: Params = (), headers: Params = ()
+    ) -> AsyncIterator[httpx.Response]:
+        """A response whose body is to be read by `aiter_bytes`, inside this context.
+
+        Redirects are followed; the credential goes to the provider's own origin only.
+        """
+        request = self._request(
+            "GET", path, params=params, accept="application/binary", headers=headers
+        )
+        own = request.url
+        with self._errors(lambda: False):
+            async with asyncio.timeout(self.endpoint.timeout_seconds):
+                response = await self._send(request)
+                for _ in range(MAX_REDIRECTS):
+                    if not response.has_redirect_location:
+                        break
+                    await response.aclose()
+                    response = await self._send(
+                        self._redirected(response, own, request.url, headers)
+                    )
+                    request = response.request
+                if not response.is_success:
+                    await self._document(response, lambda: False)
+            try:
+                yield response
+            finally:
+                with suppress(httpx.HTTPError):
+                    await response.aclose()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params,
+        accept: str,
+        body: bytes | AsyncIterator[bytes] | None = None,
+        headers: Params = (),
+        read_timeout_seconds: float | None = None,
+    ) -> httpx.Request:
+        query = urlencode([*params, *self.endpoint.params])
+        all_headers = [
+            ("accept", accept),
+            *self._fixed_headers,
+            *self.endpoint.headers(),
+            *headers,
+        ]
+        if isinstance(body, bytes):
+            all_headers.append(("content-type", "application/json"))
+        return httpx.Request(
+            method,
+            f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}",
+            headers=all_headers,
+            content=body,
+            extensions={
+                "timeout": self._timeouts | {"read": read_timeout_seconds}
+                if read_timeout_seconds
+                else self._timeouts
+            },
+        )
+
+    def _redirected(
+        self, response: httpx.Response, own: httpx.URL, previous: httpx.URL, headers: Params
+    ) -> httpx.Request:
+        try:
+            target = previous.join(response.headers["location"])
+        except (httpx.InvalidURL, ValueError) as exc:
+            raise self._bad_response("redirected to something that is no address") from exc
+        if target.scheme not in {"https", own.scheme} or not target.host:
+            raise self._bad_response("redirected to something that is no safe address")
+        same = (target.scheme, target.host, target.port) == (own.scheme, own.host, own.port)
+        return httpx.Request(
+            "GET",
+            target,
+            headers=[
+                ("accept", "application/binary"),
+                *self._fixed_headers,
+                *(self.endpoint.headers() if same else ()),
+                *headers,
+            ],
+            extensions={"timeout": self._timeouts},
+        )
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        call = current_call()
+        call.provider_request_id = ""
+        response = await self._transport.handle_async_request(request)
+        response.request = request
+        for name in REQUEST_ID_HEADERS:
+            if value := response.headers.get(name):
+                call.provider_request_id = value[:256]
+                break
+        return response
+
+    async def _document(self, response: httpx.Response, created: Callable[[], bool]) -> object:
+        """The answer's JSON, or the error that it is."""
+        status = response.status_code
+        body = bytearray()
+        limit = MAX_ANSWER_BYTES if response.is_success else MAX_ERROR_BYTES
+        try:
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > limit:
+                    break
+        except httpx.HTTPError:
+            # An error's status says enough without its body.
+            if response.is_success:
+                raise
+        finally:
+            await response.aclose()
+        if not response.is_success:
+            raise failure(
+                provider=self.endpoint.provider,
+                status=status,
+                headers=response.headers,
+                body=bytes(body[:MAX_ERROR_BYTES]),
+                clean=self.endpoint.clean,
+                may_have_created=created(),
+            )
+        if not body.strip():
+            return None
+        if len(body) > limit:
+            raise self._bad_response(f"answered {status} with more than {limit} bytes")
+        try:
+            document: object = from_json(bytes(body))
+            return document
+        except (ValueError, RecursionError) as exc:
+            raise self._bad_response(f"answered {status} with something that is not JSON") from exc
+
+    def _bad_response(self, said: str) -> ProviderBadResponse:
+        return ProviderBadResponse(f"{self.endpoint.provider} {said}")
+
+    @contextmanager
+    def _errors(self, created: Callable[[], bool]) -> Iterator[None]:
+        """Turns what the transport raises into GatewayErrors, and keeps the profile's health."""
+        try:
+            try:
+                yield
+            except NOT_SENT as exc:
+                raise ProviderUnreachable(
+                    f"{self.endpoint.provider} cannot be reached: {self._why(exc)}"
+                ) from exc
+            except (TimeoutError, httpx.TimeoutException) as exc:
+                self._unclear(exc, ProviderTimeout, "did not answer in time", created=created())
+            except httpx.HTTPError as exc:
+                self._unclear(exc, ProviderUnavailable, "broke the connection off", created=created())
+            except ProviderBadResponse as exc:
+                if created():
+                    raise OutcomeUnknown(f"{exc.message}: look before repeating it") from exc
+                raise
+        except GatewayError as exc:
+            call = current_call()
+            exc.metadata.setdefault("provider", self.endpoint.provider)
+            if call.provider_request_id:
+                exc.metadata.setdefault("provider_request_id", call.provider_request_id)
+            self.health.saw(exc)
+            raise
+        else:
+            self.health.saw(None)
+
+    def _unclear(
+        self, exc: Exception, kind: type[GatewayError], what: str, *, created: bool
+    ) -> NoReturn:
+        if created:
+            raise OutcomeUnknown(
+                f"{self.endpoint.provider} {what} after the request was sent: look before "
+                "repeating it"
+            ) from exc
+        raise kind(f"{self.endpoint.provider} {what}") from exc
+
+    def _why(self, exc: BaseException) -> str:
+        """The system's word for a failed connection, from the innermost cause."""
+        while cause := exc.__cause__ or exc.__context__:
+            exc = cause
+        if isinstance(exc, OSError) and exc.strerror:
+            return self.endpoint.clean(exc.strerror.lower())
+        return self.endpoint.clean(str(exc)) or type(exc).__name__

@@ -1,0 +1,189 @@
+"""A provider's error answer as an exception of ours.
+
+Decided by HTTP status and `error.code`; the one look at text that providers force on us is Azure
+OpenAI's `token_limit_exceeded`, which it publishes only as text in a 400. Six envelopes occur: see
+`tests/rest/test_failures.py`.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from batchgate_server.errors import (
+    FileTooLarge,
+    GatewayError,
+    OutcomeUnknown,
+    ProviderBadResponse,
+    ProviderConflict,
+    ProviderCredentialRejected,
+    ProviderForbidden,
+    ProviderNotFound,
+    ProviderQuotaExceeded,
+    ProviderRateLimited,
+    ProviderRejected,
+    ProviderTokenLimit,
+    ProviderUnavailable,
+    Violation,
+)
+from batchgate_server.rest.models import text
+
+MAX_MESSAGE = 1000
+MAX_RAW = 8000
+MAX_RETRY_SECONDS = 86400.0
+QUOTA_CODES = {"insufficient_quota", "quotaExceeded"}
+TOKEN_LIMIT = "token_limit_exceeded"  # noqa: S105 - an error code
+# 503 is a provider's "not now"; after another 5xx or a 408 the work may have been done.
+CERTAIN_FAILURES = {503}
+
+BY_STATUS: Mapping[int, type[GatewayError]] = {
+    401: ProviderCredentialRejected,
+    403: ProviderForbidden,
+    404: ProviderNotFound,
+    408: ProviderUnavailable,
+    409: ProviderConflict,
+    413: FileTooLarge,
+    429: ProviderRateLimited,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """What the six envelopes have in common; empty where an envelope lacks it."""
+
+    message: str = ""
+    code: str = ""
+    type: str = ""
+    param: str = ""
+    inner_code: str = ""
+
+
+def read_error(body: bytes) -> ErrorBody:
+    """The error in an answer's body, of whatever shape; empty for HTML and the like."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return ErrorBody()
+    if not isinstance(document, dict):
+        return ErrorBody()
+    error = document.get("error")
+    if isinstance(error, str):
+        return ErrorBody(message=error)
+    source = error if isinstance(error, dict) else document
+    inner = source.get("innererror") or source.get("inner_error")
+    detail = source.get("detail")
+    return ErrorBody(
+        message=text(source.get("message")) or _detail(detail),
+        code=_word(source.get("code") or source.get("statusCode")),
+        type=_word(source.get("type")),
+        param=_word(source.get("param") or source.get("target")),
+        inner_code=_word(inner.get("code")) if isinstance(inner, dict) else "",
+    )
+
+
+def _word(value: object) -> str:
+    """A code or type; some servers write Python's None as text."""
+    word = text(value)
+    return "" if word in {"None", "null"} else word
+
+
+def _detail(detail: object) -> str:
+    """FastAPI's `detail`: a text, or a list of objects with `msg`."""
+    if isinstance(detail, list):
+        return "; ".join(
+            text(item.get("msg") or item.get("message")) if isinstance(item, dict) else text(item)
+            for item in detail
+        )
+    if isinstance(detail, dict):
+        return text(detail.get("message"))
+    return text(detail)
+
+
+def retry_seconds(headers: Mapping[str, str]) -> float | None:
+    """How long to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date; None if unsaid."""
+    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name, "")
+        try:
+            seconds = float(value) * scale
+        except ValueError:
+            continue
+        if seconds >= 0:
+            return min(seconds, MAX_RETRY_SECONDS)
+    try:
+        when = parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    seconds = (when - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_SECONDS)
+
+
+def failure(
+    *,
+    provider: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    clean: Callable[[str], str],
+    may_have_created: bool,
+) -> GatewayError:
+    """The exception for an answer that is no success.
+
+    `clean` takes secrets out of the provider's message; `may_have_created` says that a creation was
+    sent whole, so that an unclear failure must not invite a repeat.
+    """
+    error = read_error(body)
+
+    def fit(value: str) -> str:
+        # Cleaned before it is shortened: half a secret would not be recognised.
+        return tidy(clean(value[:MAX_RAW]))
+
+    said = fit(error.message) or f"HTTP status {status}"
+    metadata = {
+        "provider": provider,
+        "http_status": str(status),
+        "provider_code": fit(error.code),
+        "provider_type": fit(error.type),
+        "provider_param": fit(error.param),
+    }
+    kind = _kind(status, error)
+    message = f"{provider}: {said}"
+    violations = []
+    if kind is ProviderCredentialRejected:
+        message = f"{provider} refused the gateway's credential: {said}"
+    elif may_have_created and kind is ProviderUnavailable and status not in CERTAIN_FAILURES:
+        kind = OutcomeUnknown
+        message = f"{provider} failed ({said}) after the request was sent: look before repeating it"
+    elif kind is ProviderBadResponse:
+        message = f"{provider} answered with the unexpected status {status}"
+    elif kind is ProviderQuotaExceeded:
+        violations = [Violation(field=f"provider:{provider}", description=said)]
+    elif kind is ProviderRejected and metadata["provider_param"]:
+        violations = [Violation(field=metadata["provider_param"], description=said)]
+    return kind(
+        message,
+        metadata={key: value for key, value in metadata.items() if value},
+        violations=violations,
+        retry_seconds=retry_seconds(headers),
+    )
+
+
+def _kind(status: int, error: ErrorBody) -> type[GatewayError]:
+    codes = {error.code, error.type, error.inner_code}
+    if status in {400, 429} and codes & QUOTA_CODES:
+        return ProviderQuotaExceeded
+    if status == 400 and (TOKEN_LIMIT in codes or TOKEN_LIMIT in error.message):  # noqa: PLR2004 - an HTTP status
+        return ProviderTokenLimit
+    if kind := BY_STATUS.get(status):
+        return kind
+    if status >= 500:  # noqa: PLR2004 - an HTTP status
+        return ProviderUnavailable
+    return ProviderRejected if status >= 400 else ProviderBadResponse  # noqa: PLR2004 - an HTTP status
+
+
+def tidy(value: str) -> str:
+    """One line of at most 1,000 printable characters."""
+    line = re.sub(r"[\s\x00-\x1f\x7f]+", " ", value).strip()
+    return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"

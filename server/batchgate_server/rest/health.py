@@ -1,0 +1,45 @@
+"""How a provider was when last seen: what its answers tell by the way, without asking."""
+
+import time
+from dataclasses import dataclass
+
+from batchgate_server.errors import (
+    GatewayError,
+    OutcomeUnknown,
+    ProviderBadResponse,
+    ProviderCredentialRejected,
+    ProviderError,
+    ProviderForbidden,
+    ProviderTimeout,
+    ProviderUnavailable,
+    ProviderUnreachable,
+)
+
+UNHEALTHY = (
+    OutcomeUnknown,
+    ProviderBadResponse,
+    ProviderCredentialRejected,
+    ProviderForbidden,
+    ProviderTimeout,
+    ProviderUnavailable,
+    ProviderUnreachable,
+)
+
+
+@dataclass(slots=True)
+class Health:
+    """The last thing seen; `healthy` is None until anything was."""
+
+    healthy: bool | None = None
+    checked_at: float = 0.0
+    """Unix seconds."""
+    detail: str = ""
+
+    def saw(self, error: GatewayError | None) -> None:
+        """Note how a call ended; errors that are the caller's say nothing against the provider."""
+        if error is not None and not isinstance(error, ProviderError):
+            return
+        unhealthy = isinstance(error, UNHEALTHY)
+        self.healthy = not unhealthy
+        self.checked_at = time.time()
+        self.detail = f"{error.reason}: {error.message}" if error and unhealthy else ""

@@ -1,0 +1,181 @@
+"""The providers' objects as they come: decoded leniently, since a strange field is no reason to fail.
+
+A value of another type than documented becomes the nearest one of the right type, or nothing: empty
+strings for null, times as unix seconds or ISO 8601, numbers as text. Only an object without an id
+is refused.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+# The range of google.protobuf.Timestamp: years 1 to 9999.
+MIN_TIME = -62135596800
+MAX_TIME = 253402300799
+MAX_INT = 2**63 - 1
+
+
+def text(value: object) -> str:
+    """`value` as text; null, objects and lists become empty."""
+    if isinstance(value, str):
+        # JSON may carry lone surrogates, which protobuf cannot.
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    return ""
+
+
+def whole_number(value: object) -> int | None:
+    """`value` as an integer of 64 bits, or None where it is not one."""
+    if isinstance(value, str):
+        try:
+            value = float(value) if "." in value else int(value)
+        except ValueError:
+            return None
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and -MAX_INT <= value <= MAX_INT:
+        return value
+    return None
+
+
+def moment(value: object) -> float | None:
+    """`value` (unix seconds, or ISO 8601 as in Microsoft's samples) as unix seconds, or None."""
+    if isinstance(value, str):
+        value = _written_moment(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # Zero stands for "not set" in servers that leave out nulls; NaN compares false.
+    return value if value and MIN_TIME <= value <= MAX_TIME else None
+
+
+def _written_moment(value: str) -> float | None:
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        parsed = datetime.fromisoformat(value)
+        # A time without a zone is taken as UTC, as the others are.
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def mapping(value: object) -> Mapping[str, object] | None:
+    """`value` if it is an object with anything in it, else None."""
+    return value if isinstance(value, Mapping) and value else None
+
+
+def labels(value: object) -> dict[str, str]:
+    """Metadata: null, absent and empty are one; a value that is no text becomes its JSON."""
+    return {
+        text(key): text(item) if isinstance(item, str) else json.dumps(item)
+        for key, item in (mapping(value) or {}).items()
+    }
+
+
+def objects(value: object) -> list[Mapping[str, object]]:
+    """The objects of a list, of a single object, or of a `{"data": …}` around either."""
+    if isinstance(value, Mapping) and "data" in value:
+        value = value["data"]
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, Mapping) and item]
+
+
+Text = Annotated[str, BeforeValidator(text)]
+WholeNumber = Annotated[int | None, BeforeValidator(whole_number)]
+Moment = Annotated[float | None, BeforeValidator(moment)]
+Id = Annotated[str, BeforeValidator(text), Field(min_length=1)]
+
+
+class RestModel(BaseModel):
+    """Base: immutable, and unknown fields are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class RestFile(RestModel):
+    """A file object."""
+
+    id: Id
+    filename: Text = ""
+    purpose: Text = ""
+    bytes: WholeNumber = None
+    created_at: Moment = None
+    expires_at: Moment = None
+    status: Text = ""
+    status_details: Text = ""
+
+
+class RestRequestCounts(RestModel):
+    """A batch's `request_counts`."""
+
+    total: WholeNumber = None
+    completed: WholeNumber = None
+    failed: WholeNumber = None
+
+
+class RestInputDetails(RestModel):
+    """The `input_tokens_details` of a batch's usage."""
+
+    cached_tokens: WholeNumber = None
+
+
+class RestOutputDetails(RestModel):
+    """The `output_tokens_details` of a batch's usage."""
+
+    reasoning_tokens: WholeNumber = None
+
+
+class RestUsage(RestModel):
+    """A batch's `usage`."""
+
+    input_tokens: WholeNumber = None
+    input_tokens_details: Annotated[RestInputDetails | None, BeforeValidator(mapping)] = None
+    output_tokens: WholeNumber = None
+    output_tokens_details: Annotated[RestOutputDetails | None, BeforeValidator(mapping)] = None
+    total_tokens: WholeNumber = None
+
+
+class RestBatchError(RestModel):
+    """One of a batch's `errors.data`; Azure OpenAI types `line` as a string."""
+
+    code: Text = ""
+    message: Text = ""
+    param: Text = ""
+    line: WholeNumber = None
+
+
+class RestBatch(RestModel):
+    """A batch object."""
+
+    id: Id
+    endpoint: Text = ""
+    model: Text = ""
+    status: Text = ""
+    input_file_id: Text = ""
+    output_file_id: Text = ""
+    error_file_id: Text = ""
+    completion_window: Text = ""
+    created_at: Moment = None
+    in_progress_at: Moment = None
+    expires_at: Moment = None
+    finalizing_at: Moment = None
+    completed_at: Moment = None
+    failed_at: Moment = None
+    expired_at: Moment = None
+    cancelling_at: Moment = None
+    cancelled_at: Moment = None
+    request_counts: Annotated[RestRequestCounts | None, BeforeValidator(mapping)] = None
+    usage: Annotated[RestUsage | None, BeforeValidator(mapping)] = None
+    errors: Annotated[list[RestBatchError], BeforeValidator(objects)] = []
+    metadata: Annotated[dict[str, str], BeforeValidator(labels)] = {}

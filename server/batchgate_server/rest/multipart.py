@@ -1,0 +1,65 @@
+"""A streamed `multipart/form-data` body: httpx's own `files=` refuses asynchronous content."""
+
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
+
+
+def quoted(value: str) -> str:
+    """`value` for a quoted parameter, as browsers write it (WHATWG): UTF-8 as it is.
+
+    Quotes and control characters are percent-encoded, so that no value can end the parameter or the
+    header.
+    """
+    return "".join(
+        f"%{ord(character):02X}"
+        if character == '"' or ord(character) < 0x20 or character == "\x7f"  # noqa: PLR2004 - the control characters of ASCII
+        else character
+        for character in value
+    )
+
+
+class Multipart:
+    """The body of an upload: the text fields, then one file part whose content streams.
+
+    The file comes last, so that everything known about it can be verified before the closing
+    boundary: a body without that is no upload to any server.
+    """
+
+    def __init__(
+        self,
+        fields: Sequence[tuple[str, str]],
+        *,
+        filename: str,
+        content_type: str,
+        content: AsyncIterable[bytes],
+    ) -> None:
+        boundary = f"batchgate-{secrets.token_hex(16)}"
+        parts = [
+            f"--{boundary}\r\n"
+            f'Content-Disposition: form-data; name="{quoted(name)}"\r\n\r\n'
+            f"{value}\r\n"
+            for name, value in fields
+        ]
+        parts.append(
+            f"--{boundary}\r\n"
+            f'Content-Disposition: form-data; name="file"; filename="{quoted(filename)}"\r\n'
+            f"Content-Type: {content_type}\r\n\r\n"
+        )
+        self._head = "".join(parts).encode()
+        self._tail = f"\r\n--{boundary}--\r\n".encode()
+        self._content = content
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self.completed = False
+        """Whether the closing boundary was handed out: until then the server has no whole file."""
+
+    def length(self, content_length: int) -> int:
+        """The length of the body in bytes, with a content of `content_length` bytes."""
+        return len(self._head) + content_length + len(self._tail)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body in pieces; an error of the content comes out as it is."""
+        yield self._head
+        async for chunk in self._content:
+            yield chunk
+        self.completed = True
+        yield self._tail

@@ -1,0 +1,1 @@
+"""Between protos and REST: pure functions, no I/O."""

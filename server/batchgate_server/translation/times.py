@@ -1,0 +1,21 @@
+"""Times and durations between unix seconds and protobuf."""
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from batchgate_server.errors import InvalidField
+
+
+def timestamp(seconds: float | None) -> Timestamp | None:
+    """Unix seconds as a Timestamp; None stays None, which protobuf takes as unset."""
+    if seconds is None:
+        return None
+    whole = int(seconds // 1)
+    return Timestamp(seconds=whole, nanos=int((seconds - whole) * 1e9))
+
+
+def whole_seconds(field: str, duration: Duration) -> int:
+    """A Duration in whole seconds, as providers take it; their own ranges are theirs to check."""
+    if duration.nanos or duration.seconds <= 0:
+        raise InvalidField(field, "must be a positive number of whole seconds")
+    return duration.seconds
