@@ -1,5 +1,6 @@
 """What a file may say, and what is answered when it cannot be read."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,12 @@ from batchgate_server.settings import (
     AzureOpenAIProfile,
     ConfigurationError,
     OpenAIProfile,
+    Settings,
     load_settings,
 )
-from tests.settings.conftest import Load, Problems
+
+Load = Callable[..., Settings]
+Problems = Callable[..., dict[str, str]]
 
 FULL = """
 listen = "[::1]:0"

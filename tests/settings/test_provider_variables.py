@@ -1,14 +1,19 @@
 """The start without a file: the providers' own variables."""
 
+from collections.abc import Callable
+
 import pytest
 
 from batchgate_server.settings import (
     AzureOpenAIProfile,
     ConfigurationError,
     OpenAIProfile,
+    Settings,
     load_settings,
 )
-from tests.settings.conftest import Load, Problems
+
+Load = Callable[..., Settings]
+Problems = Callable[..., dict[str, str]]
 
 OPENAI = {"OPENAI_API_KEY": "sk-1"}
 AZURE = {"AZURE_API_KEY": "az-1", "AZURE_API_BASE": "https://name.openai.azure.com/"}

@@ -3,6 +3,7 @@
 import json
 import pickle
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from batchgate_server.settings import ConfigurationError, OpenAIProfile, load_settings
-from tests.settings.conftest import Load, Problems
+from batchgate_server.settings import ConfigurationError, OpenAIProfile, Settings, load_settings
+
+Load = Callable[..., Settings]
+Problems = Callable[..., dict[str, str]]
 
 SECRET = "sk-very-secret-0123456789"
 OPENAI = '[providers.openai]\nkind = "openai"\n'

@@ -1,9 +1,13 @@
 """`BATCHGATE_*` over the file, and the command line over both."""
 
+from collections.abc import Callable
+
 import pytest
 
-from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
-from tests.settings.conftest import Load, Problems
+from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
+
+Load = Callable[..., Settings]
+Problems = Callable[..., dict[str, str]]
 
 FILE = """
 listen = "127.0.0.1:1"
@@ -109,27 +113,62 @@ def test_service_links_of_kubernetes_are_no_settings(load: Load) -> None:
 
 
 def test_unknown_and_malformed_variables(problems: Problems) -> None:
-    assert (
-        problems(
-            FILE,
-            {
-                "BATCHGATE_PORT": "50051",
-                "BATCHGATE_LSTEN": "x",
-                "BATCHGATE_LOG__FROMAT": "json",
-                "BATCHGATE_LOG": "json",
-                "BATCHGATE_SERVER": "x",
-                "BATCHGATE_LISTEN__HOST": "x",
-                "BATCHGATE_PROVIDERS": "{}",
-                "BATCHGATE_PROVIDERS__X": "{}",
-                "BATCHGATE_PROVIDERS____KIND": "{}",
-                "BATCHGATE_PROVIDERS__AZURE_EU__API_VERSON": "v1",
-                "BATCHGATE_PROVIDERS__AZURE_EU__API_KEY": "k",
-                "BATCHGATE_PROVIDERS__AZURE_EU__API_KEY__FILE": "/k",
-                "BATCHGATE_PROVIDERS__AZURE_EU__KIND__ENV": "X",
-                "BATCHGATE_PROVIDERS__azure-eu__API_KEY": "k",
-                "BATCHGATE_PROVIDERS__NEW__API_VERSION": "v1",
-                "BATCHGATE_PROVIDERS__NEW-EU__API_KEY": "a b",
-            },
-        )
-        == {}
-    )
+    nothing = "sets nothing; a name has the form BATCHGATE_PROVIDERS__NAME__SETTING"
+    assert problems(
+        FILE,
+        {
+            "BATCHGATE_PORT": "50051",
+            "BATCHGATE_LSTEN": "x",
+            "BATCHGATE_LOG__FROMAT": "json",
+            "BATCHGATE_LOG": "json",
+            "BATCHGATE_SERVER": "x",
+            "BATCHGATE_LISTEN__HOST": "x",
+            "BATCHGATE_PROVIDERS": "{}",
+            "BATCHGATE_PROVIDERS__X": "{}",
+            "BATCHGATE_PROVIDERS____KIND": "{}",
+            "BATCHGATE_PROVIDERS__AZURE_EU__API_VERSON": "v1",
+            "BATCHGATE_PROVIDERS__AZURE_EU__API_KEY": "k",
+            "BATCHGATE_PROVIDERS__AZURE_EU__API_KEY__FILE": "/k",
+            "BATCHGATE_PROVIDERS__azure-eu__API_KEY": "k",
+            "BATCHGATE_PROVIDERS__NEW__API_VERSION": "v1",
+            "BATCHGATE_PROVIDERS__NEW-EU__API_KEY": "a b",
+        },
+    ) == {
+        "BATCHGATE_PROVIDERS": nothing,
+        "BATCHGATE_PROVIDERS__X": nothing,
+        "BATCHGATE_PROVIDERS____KIND": nothing,
+        "BATCHGATE_PROVIDERS__AZURE_EU__API_KEY__FILE": "sets the same as "
+        "BATCHGATE_PROVIDERS__AZURE_EU__API_KEY; keep one",
+        "BATCHGATE_PROVIDERS__azure-eu__API_KEY": "sets the same as "
+        "BATCHGATE_PROVIDERS__AZURE_EU__API_KEY__FILE; keep one",
+        "BATCHGATE_PORT": "no such setting",
+        "BATCHGATE_LSTEN": "no such setting; did you mean BATCHGATE_LISTEN?",
+        "BATCHGATE_LOG": "is a group of settings; set one of them, as BATCHGATE_LOG__FORMAT",
+        "BATCHGATE_SERVER": "is a group of settings; set one of them, as "
+        "BATCHGATE_SERVER__MAX_MESSAGE_BYTES",
+        "BATCHGATE_LISTEN": "must be a string",
+        "BATCHGATE_PROVIDERS__AZURE_EU__API_VERSON": "no such setting; did you mean "
+        "BATCHGATE_PROVIDERS__AZURE_EU__API_VERSION?",
+        "BATCHGATE_PROVIDERS__NEW": "needs exactly one of api_key and entra_token",
+        "BATCHGATE_PROVIDERS__NEW__KIND": 'is required: "openai" or "azure_openai"',
+        "BATCHGATE_PROVIDERS__NEW__ENDPOINT": "is required",
+        "BATCHGATE_PROVIDERS__NEW_EU__KIND": 'is required: "openai" or "azure_openai"',
+        "BATCHGATE_PROVIDERS__NEW-EU__API_KEY": "the secret must be visible ASCII without "
+        'spaces, line breaks or control characters (only the key itself, without "Bearer ")',
+    }
+
+
+def test_a_misspelt_variable_of_a_group(problems: Problems) -> None:
+    assert problems(
+        FILE, {"BATCHGATE_LOG__FROMAT": "x", "BATCHGATE_PROVIDERS__AZURE_EU__API_KEY": "k"}
+    ) == {"BATCHGATE_LOG__FROMAT": "no such setting; did you mean BATCHGATE_LOG__FORMAT?"}
+
+
+def test_a_variable_inside_what_is_no_table(problems: Problems) -> None:
+    environment = {"OPENAI_API_KEY": "k", "BATCHGATE_LOG__LEVEL": "debug"}
+    assert problems("log = 3", environment) == {"log": "must be a table"}
+
+
+def test_an_empty_table_takes_nothing_away(load: Load) -> None:
+    environment = {"BATCHGATE_PROVIDERS__AZURE_EU__API_KEY": "k"}
+    assert load(FILE, environment, {"log": {}}).log.format == "json"

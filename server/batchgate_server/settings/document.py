@@ -58,8 +58,6 @@ class Document:
         if keys in self.places:
             return self.places[keys]
         below = [place for known, place in self.places.items() if known[: len(keys)] == keys]
-        if len(below) == 1 and _are_variables(below):
-            return below[0]
         above = keys[:-1]
         beside = [
             place for known, place in self.places.items() if above and known[: len(above)] == above

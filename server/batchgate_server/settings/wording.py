@@ -65,7 +65,8 @@ def unknown_key(keys: Keys, document: Document) -> str:
     if not keys[:-1]:
         # A single underscore instead of two is the likeliest slip.
         paths += [(table, key) for table, model in _TABLES.items() for key in model.model_fields]
-    return f"no such setting{did_you_mean(variable_name(keys), map(variable_name, paths))}"
+    question = did_you_mean(variable_name(keys), map(variable_name, paths), prefix=PREFIX)
+    return f"no such setting{question}"
 
 
 def kind_with(field: str) -> str | None:
