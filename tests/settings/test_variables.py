@@ -146,7 +146,7 @@ def test_unknown_and_malformed_variables(problems: Problems) -> None:
         "BATCHGATE_LOG": "is a group of settings; set one of them, as BATCHGATE_LOG__FORMAT",
         "BATCHGATE_SERVER": "is a group of settings; set one of them, as "
         "BATCHGATE_SERVER__MAX_MESSAGE_BYTES",
-        "BATCHGATE_LISTEN": "must be a string",
+        "BATCHGATE_LISTEN__HOST": "listen holds a value, not further settings",
         "BATCHGATE_PROVIDERS__AZURE_EU__API_VERSON": "no such setting; did you mean "
         "BATCHGATE_PROVIDERS__AZURE_EU__API_VERSION?",
         "BATCHGATE_PROVIDERS__NEW": "needs exactly one of api_key and entra_token",
@@ -166,7 +166,12 @@ def test_a_misspelt_variable_of_a_group(problems: Problems) -> None:
 
 def test_a_variable_inside_what_is_no_table(problems: Problems) -> None:
     environment = {"OPENAI_API_KEY": "k", "BATCHGATE_LOG__LEVEL": "debug"}
-    assert problems("log = 3", environment) == {"log": "must be a table"}
+    assert problems("log = 3", environment) == {
+        "BATCHGATE_LOG__LEVEL": "log holds a value, not further settings",
+        "log": "must be a table",
+    }
+    environment = {"OPENAI_API_KEY": "k", "BATCHGATE_LISTEN__HOST": "127.0.0.1"}
+    assert problems(None, environment) == {"BATCHGATE_LISTEN": "must be a string"}
 
 
 def test_an_empty_table_takes_nothing_away(load: Load) -> None:

@@ -37,7 +37,9 @@ class Document:
         for entry in entries:
             table = self._table(entry.keys[:-1])
             if table is None:
-                continue  # The value standing in the way is reported as no table.
+                message = f"{toml_path(entry.keys[:-1])} holds a value, not further settings"
+                self.problems.append(Problem(entry.place, message))
+                continue
             last = entry.keys[-1]
             if entry.value == {} and isinstance(table.get(last), dict):
                 continue  # An empty table takes nothing away.
