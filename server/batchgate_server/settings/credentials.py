@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-SECRET_FIELDS = frozenset({"api_key", "entra_token"})
-HOW_TO_REFER = 'must be a reference: { env = "NAME" } or { file = "path" }'
+SECRET_FIELDS = ("api_key", "entra_token")
+REFERENCE_FORMS = '{ env = "NAME" } or { file = "path" }'
 
 # Visible ASCII: a secret is sent in an HTTP header, where a line break would begin another one.
 _SENDABLE = re.compile(r"[!-~]+")
@@ -36,9 +36,11 @@ def parse_reference(value: object, *, directory: Path) -> Reference:
         case {"file": str(path), **others} if path and "\0" not in path and not others:
             return Reference(file=directory / path)
         case str():
-            raise ValueError(f"{HOW_TO_REFER}; a secret itself must not stand in the file")
+            raise ValueError(
+                f"must be a reference: {REFERENCE_FORMS}; a secret itself must not stand in the file"
+            )
         case _:
-            raise ValueError(HOW_TO_REFER)
+            raise ValueError(f"must be a reference: {REFERENCE_FORMS}")
 
 
 def resolve(reference: Reference, environment: Mapping[str, str]) -> SecretStr:

@@ -37,7 +37,9 @@ class Document:
         for entry in entries:
             table = self._table(entry.keys[:-1])
             if table is None:
-                continue  # The value standing in the way is reported as no table.
+                message = f"{toml_path(entry.keys[:-1])} holds a value, not further settings"
+                self.problems.append(Problem(entry.place, message))
+                continue
             last = entry.keys[-1]
             if entry.value == {} and isinstance(table.get(last), dict):
                 continue  # An empty table takes nothing away.
@@ -58,8 +60,6 @@ class Document:
         if keys in self.places:
             return self.places[keys]
         below = [place for known, place in self.places.items() if known[: len(keys)] == keys]
-        if len(below) == 1 and _are_variables(below):
-            return below[0]
         above = keys[:-1]
         beside = [
             place for known, place in self.places.items() if above and known[: len(above)] == above

@@ -63,7 +63,7 @@ def _resolve_secrets(document: Document, environment: Mapping[str, str]) -> None
     for name, profile in document.profiles().items():
         if not isinstance(profile, dict):
             continue
-        for field in SECRET_FIELDS & profile.keys():
+        for field in [field for field in SECRET_FIELDS if field in profile]:
             value = profile[field]
             if value is None:
                 profile[field] = _PLACEHOLDER  # Its reference is already a problem.

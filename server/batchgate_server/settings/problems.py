@@ -26,10 +26,18 @@ class ConfigurationError(Exception):
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        """One line for each problem."""
+        return "\n".join(str(problem) for problem in self.problems)
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question to append to a message, or nothing if no known word is similar."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+def did_you_mean(word: str, known: Iterable[str], *, prefix: str = "") -> str:
+    """A question to append to a message, or nothing if no known word is similar.
+
+    A `prefix` that all words have is not compared: it would make any two of them similar.
+    """
+    words = [name.removeprefix(prefix) for name in known]
+    close = difflib.get_close_matches(word.removeprefix(prefix), words, n=1)
+    return f"; did you mean {prefix}{close[0]}?" if close else ""

@@ -61,7 +61,7 @@ def _entry(variable: str, value: str, names: list[str]) -> Entry:
             field in SECRET_FIELDS and name and kind == "file"
         ):
             setting = Reference(file=Path(value))
-        case ["providers", *name, field] if name:
+        case ["providers", *name, field] if any(name):
             setting = SecretStr(value) if field in SECRET_FIELDS else value
         case ["providers", *_]:
             raise ValueError("sets nothing; a name has the form BATCHGATE_PROVIDERS__NAME__SETTING")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from batchgate_server.settings.credentials import HOW_TO_REFER
+from batchgate_server.settings.credentials import REFERENCE_FORMS
 from batchgate_server.settings.document import PREFIX, Document, Keys, is_secret, variable_name
 from batchgate_server.settings.models import LogSettings, ServerSettings, Settings
 from batchgate_server.settings.problems import did_you_mean
@@ -48,8 +48,8 @@ def message_for(detail: ErrorDetails, keys: Keys, document: Document) -> str:
         return _no_table(keys, document)
     # Not pydantic's own text where there is none of ours: some of its texts repeat the value.
     message = _MESSAGES.get(kind, "is not valid").format(**detail.get("ctx", {}))
-    if is_secret(keys) and not document.place(keys).startswith(PREFIX):
-        return f"{message}; {HOW_TO_REFER}" if kind in {"missing", "string_type"} else message
+    if kind == "missing" and is_secret(keys) and not document.place(keys).startswith(PREFIX):
+        return f"{message}: {REFERENCE_FORMS}"
     return message.replace("'", '"') if kind == "literal_error" else message
 
 
@@ -65,7 +65,8 @@ def unknown_key(keys: Keys, document: Document) -> str:
     if not keys[:-1]:
         # A single underscore instead of two is the likeliest slip.
         paths += [(table, key) for table, model in _TABLES.items() for key in model.model_fields]
-    return f"no such setting{did_you_mean(variable_name(keys), map(variable_name, paths))}"
+    question = did_you_mean(variable_name(keys), map(variable_name, paths), prefix=PREFIX)
+    return f"no such setting{question}"
 
 
 def kind_with(field: str) -> str | None:
