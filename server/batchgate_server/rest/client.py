@@ -1,6 +1,8 @@
 """REST calls to one provider: the border where HTTP and its errors become ours."""
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -104,23 +106,6 @@ class RestClient:
         that the body raises comes out as it is, and leaves the body unfinished at the provider. An
         answer that comes before the body's end ends the call at once.
         """
-        stall = asyncio.timeout(None)
-        idle, patience = self.endpoint.idle_timeout_seconds, self.endpoint.timeout_seconds
-        clock = asyncio.get_running_loop().time
-
-        def rearm(seconds: float | None) -> None:
-            # A transport may ask for a last piece when the call is over already.
-            with suppress(RuntimeError):
-                stall.reschedule(None if seconds is None else clock() + seconds)
-
-        async def watched() -> AsyncIterator[bytes]:
-            # The time between two pieces is the provider's; waiting for the caller is not counted.
-            async for piece in body:
-                rearm(patience if body.completed else idle)
-                yield piece
-                if not body.completed:
-                    rearm(None)
-
         size = (
             {"transfer-encoding": "chunked"} if length is None else {"content-length": str(length)}
         )
@@ -129,21 +114,20 @@ class RestClient:
             path,
             params=params,
             accept="application/json",
-            body=watched(),
+            body=aiter(body),
             headers=[("content-type", body.content_type), *size.items()],
-            read_timeout_seconds=patience,
+            # The wait for the answer, which begins when the body has been sent.
+            read_timeout_seconds=self.endpoint.timeout_seconds,
         )
         with self._errors(lambda: body.completed):
-            async with stall:
-                response = await self._send(request)
-                rearm(patience)
-                if response.is_success and not body.completed:
-                    await response.aclose()
-                    raise ProviderBadResponse(
-                        f"{self.endpoint.provider} answered {response.status_code} before the "
-                        "upload was complete"
-                    )
-                return await self._document(response, lambda: body.completed)
+            response = await self._send(request)
+            if response.is_success and not body.completed:
+                await response.aclose()
+                raise ProviderBadResponse(
+                    f"{self.endpoint.provider} answered {response.status_code} before the "
+                    "upload was complete"
+                )
+            return await self._document(response, lambda: body.completed)
 
     @asynccontextmanager
     async def download(
@@ -323,6 +307,7 @@ class RestClient:
         """The system's word for a failed connection, from the innermost cause."""
         while cause := exc.__cause__ or exc.__context__:
             exc = cause
-        if isinstance(exc, OSError) and exc.strerror:
-            return self.endpoint.clean(exc.strerror.lower())
+        if isinstance(exc, OSError) and (exc.errno or 0) > 0 and not isinstance(exc, ssl.SSLError):
+            # The event loop words it in its own way, with the address that we know already.
+            return os.strerror(exc.errno or 0).lower()
         return self.endpoint.clean(str(exc)) or type(exc).__name__
