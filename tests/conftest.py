@@ -114,7 +114,7 @@ class Gateway:
 def upload_messages(
     content: bytes, *, chunk: int = CHUNK, **metadata: Any
 ) -> Iterator[file_service_pb2.UploadFileRequest]:
-    """The messages of an upload."""
+    """What an upload sends: its metadata, then chunks."""
     yield file_service_pb2.UploadFileRequest(
         metadata=file_service_pb2.UploadFileMetadata(**metadata)
     )
