@@ -18,8 +18,8 @@ class Call:
     """File content that came from the caller."""
     sent_bytes: int = 0
     """File content that went to the caller."""
-    deadline: float | None = None
-    """The caller's deadline on the event loop's clock, in seconds; None without one."""
+    cut_off: bool = False
+    """Whether the gateway itself ended the call, since it is shutting down."""
 
 
 _current: ContextVar[Call] = ContextVar("call")

@@ -15,8 +15,9 @@ from batchgate_server.rest.models import RestFile
 from batchgate_server.settings import AzureOpenAIProfile
 
 V1 = "v1"
-# The first api-version that pages through files, and that lets files expire.
-FIRST_WITH_PAGING = FIRST_WITH_EXPIRY = "2025-03-01"
+# Up to this one (the newest stable dated one) api-versions neither page through files nor let files
+# expire; 2025-04-01-preview does both.
+LAST_WITHOUT_PAGING_AND_EXPIRY = "2024-10-21"
 
 
 class AzureOpenAIProvider(OpenAIProvider):
@@ -33,11 +34,15 @@ class AzureOpenAIProvider(OpenAIProvider):
         """The api-version: a dated one or "v1"."""
         return self.profile.api_version
 
+    @property
+    def _is_old(self) -> bool:
+        return self.api_version != V1 and self.api_version[:10] <= LAST_WITHOUT_PAGING_AND_EXPIRY
+
     async def list_files(
         self, *, purpose: str, ascending: bool, cursor: Cursor | None, size: int
     ) -> Page[RestFile]:
         """A page of files; old api-versions give all at once, and the page is cut out here."""
-        if self.api_version == V1 or self.api_version >= FIRST_WITH_PAGING:
+        if not self._is_old:
             return await super().list_files(
                 purpose=purpose, ascending=ascending, cursor=cursor, size=size
             )
@@ -46,7 +51,9 @@ class AzureOpenAIProvider(OpenAIProvider):
         return page_of_all(items, cursor=cursor, size=size, ascending=ascending)
 
     def _base_url(self) -> str:
-        return f"{self.profile.endpoint.rstrip('/')}/openai{'/v1' if self.api_version == V1 else ''}"
+        return (
+            f"{self.profile.endpoint.rstrip('/')}/openai{'/v1' if self.api_version == V1 else ''}"
+        )
 
     def _params(self) -> Params:
         return () if self.api_version == V1 else (("api-version", self.api_version),)
@@ -72,7 +79,8 @@ class AzureOpenAIProvider(OpenAIProvider):
 
     def _check_expiry(self, field: str) -> None:
         # Asking for what cannot be had is an error: ignored, files would stay for ever.
-        if self.api_version != V1 and self.api_version < FIRST_WITH_EXPIRY:
+        if self._is_old:
             raise InvalidField(
-                field, f"is not known to api-version {self.api_version} of {self.name}; leave it out"
+                field,
+                f"is not known to api-version {self.api_version} of {self.name}; leave it out",
             )

@@ -14,19 +14,21 @@ from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import BearerCredential, Credential
 from batchgate_server.providers.paging import page_of
 from batchgate_server.rest.client import Endpoint, Params, RestClient
-from batchgate_server.rest.models import RestBatch, RestFile, RestModel
+from batchgate_server.rest.models import RestBatch, RestFile, RestResource
 from batchgate_server.rest.multipart import Multipart
 from batchgate_server.rest.secrets import cleaner
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
 from batchgate_server.version import USER_AGENT
 
-Model = TypeVar("Model", bound=RestModel)
+Model = TypeVar("Model", bound=RestResource)
 
 
 class OpenAIProvider:
     """One profile of kind `openai`. Azure OpenAI's is this one with the differences overridden."""
 
-    kind: ClassVar[provider_service_pb2.ProviderKind] = provider_service_pb2.PROVIDER_KIND_OPENAI
+    kind: ClassVar[provider_service_pb2.ProviderKind.ValueType] = (
+        provider_service_pb2.PROVIDER_KIND_OPENAI
+    )
     # https://platform.openai.com/docs/guides/batch: 50,000 requests.
     max_requests_per_batch: ClassVar[int] = 50_000
     # Whether an uploaded file can be `pending` before a batch may use it.
@@ -184,10 +186,9 @@ class OpenAIProvider:
             data = []
         if not isinstance(data, list):
             raise ProviderBadResponse(f"{self.name} answered a list with something else")
-        items = []
-        for item in data:
-            if isinstance(item, Mapping) and item.get("id"):
-                items.append(self._read(model, item))
+        items = [
+            self._read(model, item) for item in data if isinstance(item, Mapping) and item.get("id")
+        ]
         has_more = answer.get("has_more") if isinstance(answer, Mapping) else None
         return items, has_more if isinstance(has_more, bool) else None
 
@@ -202,5 +203,3 @@ class OpenAIProvider:
                     f"{said}: look before repeating it", metadata={"provider": self.name}
                 ) from exc
             raise ProviderBadResponse(said, metadata={"provider": self.name}) from exc
-
-

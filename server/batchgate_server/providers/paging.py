@@ -1,26 +1,12 @@
 """Pages out of providers' lists, whatever a provider makes of `after`, `limit` and `has_more`."""
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from batchgate_server.operations import Cursor, Page
+from batchgate_server.rest.models import RestResource
 
-
-class Listed(Protocol):
-    """What lists hold: files and batches."""
-
-    @property
-    def id(self) -> str:
-        """The provider's id."""
-        ...
-
-    @property
-    def created_at(self) -> float | None:
-        """Unix seconds."""
-        ...
-
-
-Item = TypeVar("Item", bound=Listed)
+Item = TypeVar("Item", bound=RestResource)
 
 
 def page_of(
@@ -52,7 +38,7 @@ def page_of_all(
     return _cut(ordered, size=size, has_more=False)
 
 
-def _place(item: Listed) -> tuple[float, str]:
+def _place(item: RestResource) -> tuple[float, str]:
     return (item.created_at or 0.0, item.id)
 
 

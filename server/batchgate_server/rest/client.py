@@ -292,7 +292,9 @@ class RestClient:
             except (TimeoutError, httpx.TimeoutException) as exc:
                 self._unclear(exc, ProviderTimeout, "did not answer in time", created=created())
             except httpx.HTTPError as exc:
-                self._unclear(exc, ProviderUnavailable, "broke the connection off", created=created())
+                self._unclear(
+                    exc, ProviderUnavailable, "broke the connection off", created=created()
+                )
             except ProviderBadResponse as exc:
                 if created():
                     raise OutcomeUnknown(f"{exc.message}: look before repeating it") from exc

@@ -103,14 +103,19 @@ class RestModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class RestFile(RestModel):
-    """A file object."""
+class RestResource(RestModel):
+    """What has an id, and stands in lists."""
 
     id: Id
+    created_at: Moment = None
+
+
+class RestFile(RestResource):
+    """A file object."""
+
     filename: Text = ""
     purpose: Text = ""
     bytes: WholeNumber = None
-    created_at: Moment = None
     expires_at: Moment = None
     status: Text = ""
     status_details: Text = ""
@@ -155,10 +160,9 @@ class RestBatchError(RestModel):
     line: WholeNumber = None
 
 
-class RestBatch(RestModel):
+class RestBatch(RestResource):
     """A batch object."""
 
-    id: Id
     endpoint: Text = ""
     model: Text = ""
     status: Text = ""
@@ -166,7 +170,6 @@ class RestBatch(RestModel):
     output_file_id: Text = ""
     error_file_id: Text = ""
     completion_window: Text = ""
-    created_at: Moment = None
     in_progress_at: Moment = None
     expires_at: Moment = None
     finalizing_at: Moment = None

@@ -92,6 +92,10 @@ class ProfileBase(BaseModel):
     max_connections: Count = Field(
         default=100, description="Connections to the provider that may be open at once."
     )
+    max_batch_file_bytes: Count = Field(
+        default=200 * 1024 * 1024,
+        description="Bytes of the largest file of purpose `batch`: both providers document 200 MB.",
+    )
     max_upload_bytes: Count = Field(
         default=512 * 1024 * 1024, description="Bytes of the largest file that may be uploaded."
     )

@@ -68,7 +68,7 @@ def _counts(counts: RestRequestCounts | None) -> batch_pb2.BatchRequestCounts | 
     if counts is None or counts == RestRequestCounts():
         return None
     return batch_pb2.BatchRequestCounts(
-        total=counts.total, completed=counts.completed, failed=counts.failed
+        total=counts.total or 0, completed=counts.completed or 0, failed=counts.failed or 0
     )
 
 
@@ -77,9 +77,9 @@ def _usage(usage: RestUsage | None) -> batch_pb2.BatchUsage | None:
         return None
     inputs, outputs = usage.input_tokens_details, usage.output_tokens_details
     return batch_pb2.BatchUsage(
-        input_tokens=usage.input_tokens,
-        cached_input_tokens=inputs.cached_tokens if inputs else None,
-        output_tokens=usage.output_tokens,
-        reasoning_output_tokens=outputs.reasoning_tokens if outputs else None,
-        total_tokens=usage.total_tokens,
+        input_tokens=usage.input_tokens or 0,
+        cached_input_tokens=(inputs.cached_tokens or 0) if inputs else 0,
+        output_tokens=usage.output_tokens or 0,
+        reasoning_output_tokens=(outputs.reasoning_tokens or 0) if outputs else 0,
+        total_tokens=usage.total_tokens or 0,
     )

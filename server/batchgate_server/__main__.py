@@ -1,0 +1,45 @@
+"""The gateway as a process: settings, build, serve, drain."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+import structlog
+
+from batchgate_server.application import Application
+from batchgate_server.logs import configure_logs
+from batchgate_server.settings import Settings
+
+
+def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT; `announce` is called with the address when ready.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    configure_logs(settings.log)
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        asyncio.run(_serve(settings, announce))
+    else:
+        uvloop.run(_serve(settings, announce))
+
+
+async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
+    log = structlog.stdlib.get_logger()
+    application = Application(settings)
+    await application.start()
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    announce(application.address)
+    log.info("serving", address=application.address, providers=list(settings.providers))
+    await stopping.wait()
+    # A second signal gets its usual, immediate effect.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+    log.info("stopping", grace_seconds=settings.server.shutdown_grace_seconds)
+    await application.stop()
+    log.info("stopped")

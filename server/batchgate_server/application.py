@@ -1,0 +1,121 @@
+"""The composition root: the only file that knows all others."""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import grpc
+import httpx
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from batchgate.v1 import (
+    batch_service_pb2,
+    batch_service_pb2_grpc,
+    file_service_pb2,
+    file_service_pb2_grpc,
+    provider_service_pb2,
+    provider_service_pb2_grpc,
+)
+from batchgate_server.interceptors import chain
+from batchgate_server.interceptors.draining import Draining
+from batchgate_server.providers.registry import Profile, ProviderRegistry
+from batchgate_server.rest.transport import open_transport
+from batchgate_server.services.batch_service import BatchService
+from batchgate_server.services.file_service import FileService
+from batchgate_server.services.provider_service import ProviderService
+from batchgate_server.settings import Settings
+
+SERVICES = tuple(
+    module.DESCRIPTOR.services_by_name[name].full_name
+    for module, name in (
+        (file_service_pb2, "FileService"),
+        (batch_service_pb2, "BatchService"),
+        (provider_service_pb2, "ProviderService"),
+    )
+)
+UNIX = "unix:"
+
+
+def profile_transport(profile: Profile) -> httpx.AsyncBaseTransport:
+    """The connections of one profile."""
+    return open_transport(max_connections=profile.max_connections)
+
+
+class Application:
+    """A gateway: made inside a running event loop, started, and stopped once."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        transport: Callable[[Profile], httpx.AsyncBaseTransport] = profile_transport,
+    ) -> None:
+        self._settings = settings
+        self._providers = ProviderRegistry(settings, open_transport=transport)
+        self._draining = Draining()
+        self._health = health.aio.HealthServicer()
+        self._server = grpc.aio.server(
+            interceptors=[chain(self._draining)],
+            options=[
+                ("grpc.max_receive_message_length", settings.server.max_message_bytes),
+                # A second gateway on the same port is a mistake, not a share of the load.
+                ("grpc.so_reuseport", 0),
+            ],
+        )
+        file_service_pb2_grpc.add_FileServiceServicer_to_server(
+            FileService(self._providers), self._server
+        )
+        batch_service_pb2_grpc.add_BatchServiceServicer_to_server(
+            BatchService(self._providers), self._server
+        )
+        provider_service_pb2_grpc.add_ProviderServiceServicer_to_server(
+            ProviderService(self._providers), self._server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if settings.server.reflection:
+            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+        self.address = ""
+        """Where it listens, once started; with the real port where 0 was asked for."""
+
+    async def start(self) -> None:
+        """Listen and serve.
+
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        listen = self._settings.listen
+        try:
+            port = self._server.add_insecure_port(listen)
+        except RuntimeError as exc:
+            raise OSError(f"cannot listen on {listen}") from exc
+        self.address = listen if listen.startswith(UNIX) else f"{listen.rpartition(':')[0]}:{port}"
+        await self._server.start()
+        for service in ("", *SERVICES):
+            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace_seconds: float | None = None) -> None:
+        """Turn NOT_SERVING, refuse new calls, let running ones end within the grace, and close."""
+        if grace_seconds is None:
+            grace_seconds = self._settings.server.shutdown_grace_seconds
+        await self._health.enter_graceful_shutdown()
+        await self._draining.drain(grace_seconds)
+        await self._server.stop(grace=1.0)
+        await self._providers.aclose()
+
+    async def wait_closed(self) -> None:
+        """Wait until the server has stopped."""
+        await self._server.wait_for_termination()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop(grace_seconds=0)

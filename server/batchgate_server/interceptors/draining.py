@@ -1,0 +1,59 @@
+"""Shutting down: no call begins any more, and those that have begun get time to end."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from batchgate_server.call import Call
+from batchgate_server.errors import ServerDraining
+
+MESSAGE = "the gateway is shutting down; another replica will answer"
+
+
+class Draining:
+    """Knows the calls that run; itself a concern of the chain."""
+
+    def __init__(self) -> None:
+        self._running: dict[asyncio.Task[Any], Call] = {}
+        self._refusing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @asynccontextmanager
+    async def __call__(
+        self,
+        call: Call,
+        context: ServicerContext[Any, Any],  # noqa: ARG002 - a concern's parameter
+    ) -> AsyncIterator[None]:
+        """Refuses the call, or counts it as running."""
+        if self._refusing:
+            raise ServerDraining(MESSAGE)
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - gRPC serves each RPC in a task
+        self._running[task] = call
+        self._idle.clear()
+        try:
+            yield
+        except asyncio.CancelledError as exc:
+            if call.cut_off:
+                raise ServerDraining(MESSAGE) from exc
+            raise
+        finally:
+            del self._running[task]
+            if not self._running:
+                self._idle.set()
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Refuse new calls, wait for the running ones, and cut off those that take longer."""
+        self._refusing = True
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            for task, call in self._running.items():
+                call.cut_off = True
+                task.cancel()
+            await self._idle.wait()

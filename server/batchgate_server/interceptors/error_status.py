@@ -1,0 +1,85 @@
+"""Errors on the wire: the status code, and `grpc-status-details-bin` with what programs read."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
+from google.rpc.status_pb2 import Status
+from grpc import StatusCode
+from grpc.aio import AbortError, ServicerContext
+
+from batchgate_server.call import Call
+from batchgate_server.errors import GatewayError, InternalError, ProviderQuotaExceeded
+from batchgate_server.interceptors.chain import trailing_metadata
+
+DOMAIN = "batchgate"
+DETAILS = "grpc-status-details-bin"
+log = structlog.stdlib.get_logger()
+
+
+@asynccontextmanager
+async def error_status(call: Call, context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
+    """Ends the RPC with the status of what is raised; a defect says nothing of itself."""
+    try:
+        yield
+    except GatewayError as exc:
+        error: GatewayError = exc
+    except AbortError:
+        raise
+    except Exception:  # the outermost border
+        log.exception("internal error", method=call.method, request_id=call.request_id)
+        error = InternalError(f"internal error; x-request-id {call.request_id}")
+    else:
+        return
+    await context.abort(
+        error.code,
+        error.message,
+        trailing_metadata=(
+            *trailing_metadata(call),
+            (DETAILS, rich_status(error).SerializeToString()),
+        ),
+    )
+
+
+def rich_status(error: GatewayError) -> Status:
+    """The `google.rpc.Status` of an error, with its details."""
+    details: list[Message] = [
+        ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
+    ]
+    if error.retry_seconds is not None:
+        delay = Duration()
+        delay.FromMilliseconds(round(error.retry_seconds * 1000))
+        details.append(RetryInfo(retry_delay=delay))
+    if error.violations:
+        details.append(
+            QuotaFailure(
+                violations=[
+                    QuotaFailure.Violation(subject=v.field, description=v.description)
+                    for v in error.violations
+                ]
+            )
+            if isinstance(error, ProviderQuotaExceeded)
+            else BadRequest(
+                field_violations=[
+                    BadRequest.FieldViolation(field=v.field, description=v.description)
+                    for v in error.violations
+                ]
+            )
+        )
+    status = Status(code=number(error.code), message=error.message)
+    for detail in details:
+        packed = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def number(code: StatusCode) -> int:
+    """The number of a status code."""
+    value: int = code.value[0]
+    return value

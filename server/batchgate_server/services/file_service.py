@@ -1,0 +1,128 @@
+"""FileService: uploads, downloads and everything between, for any provider."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from batchgate.v1 import file_service_pb2 as pb
+from batchgate.v1 import file_service_pb2_grpc
+from batchgate_server.call import current_call
+from batchgate_server.errors import InvalidField
+from batchgate_server.files.download import read_content
+from batchgate_server.files.upload import UploadContent, read_metadata
+from batchgate_server.operations import NewFile
+from batchgate_server.providers.registry import ProviderRegistry
+from batchgate_server.translation.files import file_message
+from batchgate_server.translation.identifiers import (
+    checked_filename,
+    checked_id,
+    checked_media_type,
+    checked_word,
+)
+from batchgate_server.translation.page_tokens import page_size, page_token, read_page_token
+from batchgate_server.translation.times import whole_seconds
+
+DEFAULT_CONTENT_TYPE = "application/octet-stream"
+DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE = 100, 1000
+Context = ServicerContext[Any, Any]
+
+
+class FileService(file_service_pb2_grpc.FileServiceServicer):
+    """Translates each call into the chosen provider's."""
+
+    def __init__(self, providers: ProviderRegistry) -> None:
+        self._providers = providers
+
+    async def UploadFile(
+        self, request_iterator: AsyncIterator[pb.UploadFileRequest], context: Context
+    ) -> pb.UploadFileResponse:
+        """Upload while receiving; see `files.upload`."""
+        metadata = await read_metadata(request_iterator)
+        provider = self._providers.select(metadata.provider)
+        purpose = checked_word("metadata.purpose", metadata.purpose)
+
+        async def confirm_end() -> None:
+            # A stream that breaks off and one that ends look the same to its reader. Only a call
+            # that is still alive can send its initial metadata.
+            await context.send_initial_metadata(())
+
+        content = UploadContent(
+            request_iterator,
+            metadata=metadata,
+            limit=provider.upload_limit(purpose),
+            limited_by=provider.name,
+            confirm_end=confirm_end,
+        )
+        file = await provider.create_file(
+            NewFile(
+                filename=checked_filename("metadata.filename", metadata.filename),
+                purpose=purpose,
+                content_type=checked_media_type(
+                    "metadata.content_type", metadata.content_type or DEFAULT_CONTENT_TYPE
+                ),
+                content=content,
+                size_bytes=content.size_bytes,
+                expires_after_seconds=(
+                    whole_seconds("metadata.expires_after", metadata.expires_after)
+                    if metadata.HasField("expires_after")
+                    else None
+                ),
+            )
+        )
+        return pb.UploadFileResponse(
+            file=file_message(file, provider=provider.name), report=content.report()
+        )
+
+    async def GetFile(self, request: pb.GetFileRequest, context: Context) -> pb.GetFileResponse:
+        """Get a file."""
+        provider = self._providers.select(request.provider)
+        file = await provider.get_file(checked_id("file_id", request.file_id))
+        return pb.GetFileResponse(file=file_message(file, provider=provider.name))
+
+    async def ListFiles(
+        self, request: pb.ListFilesRequest, context: Context
+    ) -> pb.ListFilesResponse:
+        """List a page of files."""
+        provider = self._providers.select(request.provider)
+        purpose = checked_word("purpose", request.purpose) if request.purpose else ""
+        ascending = request.order == pb.SORT_ORDER_ASC
+        scope = ("files", provider.name, purpose, "asc" if ascending else "desc")
+        page = await provider.list_files(
+            purpose=purpose,
+            ascending=ascending,
+            cursor=read_page_token(request.page_token, *scope),
+            size=page_size(request.page_size, default=DEFAULT_PAGE_SIZE, largest=LARGEST_PAGE_SIZE),
+        )
+        return pb.ListFilesResponse(
+            files=[file_message(file, provider=provider.name) for file in page.items],
+            next_page_token=page_token(page.next, *scope),
+        )
+
+    async def DeleteFile(
+        self, request: pb.DeleteFileRequest, context: Context
+    ) -> pb.DeleteFileResponse:
+        """Delete a file."""
+        provider = self._providers.select(request.provider)
+        deleted = await provider.delete_file(checked_id("file_id", request.file_id))
+        return pb.DeleteFileResponse(file_id=request.file_id, deleted=deleted)
+
+    async def DownloadFile(
+        self, request: pb.DownloadFileRequest, context: Context
+    ) -> AsyncIterator[pb.DownloadFileResponse]:
+        """Stream a file's content."""
+        provider = self._providers.select(request.provider)
+        file_id = checked_id("file_id", request.file_id)
+        for field in ("read_offset", "read_limit"):
+            if getattr(request, field) < 0:
+                raise InvalidField(field, "must not be negative")
+        call = current_call()
+        pieces = read_content(
+            provider, file_id, offset=request.read_offset, limit=request.read_limit
+        )
+        # Closed here and now where the caller goes away, not when the collector comes by.
+        async with aclosing(pieces):
+            async for offset, chunk in pieces:
+                yield pb.DownloadFileResponse(chunk=chunk, offset=offset)
+                call.sent_bytes += len(chunk)

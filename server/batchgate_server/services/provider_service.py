@@ -1,0 +1,70 @@
+"""ProviderService: whom this gateway can call."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from grpc.aio import ServicerContext
+
+from batchgate.v1 import provider_service_pb2 as pb
+from batchgate.v1 import provider_service_pb2_grpc
+from batchgate_server.errors import GatewayError
+from batchgate_server.providers.openai import OpenAIProvider
+from batchgate_server.providers.registry import ProviderRegistry
+from batchgate_server.rest.health import Health
+from batchgate_server.translation.times import timestamp
+
+STATES = {
+    None: pb.PROVIDER_HEALTH_STATE_UNSPECIFIED,
+    True: pb.PROVIDER_HEALTH_STATE_HEALTHY,
+    False: pb.PROVIDER_HEALTH_STATE_UNHEALTHY,
+}
+Context = ServicerContext[Any, Any]
+
+
+class ProviderService(provider_service_pb2_grpc.ProviderServiceServicer):
+    """Tells of the profiles, without anything secret."""
+
+    def __init__(self, providers: ProviderRegistry) -> None:
+        self._providers = providers
+
+    async def ListProviders(
+        self, request: pb.ListProvidersRequest, context: Context
+    ) -> pb.ListProvidersResponse:
+        """List the profiles, asking each first if wished."""
+        if request.check_health:
+            await asyncio.gather(*(_check(provider) for provider in self._providers))
+        return pb.ListProvidersResponse(
+            providers=[
+                _message(provider, default=self._providers.default) for provider in self._providers
+            ]
+        )
+
+
+async def _check(provider: OpenAIProvider) -> None:
+    # What went wrong is kept by the client's health.
+    with suppress(GatewayError):
+        await provider.list_batches(cursor=None, size=1)
+
+
+def _message(provider: OpenAIProvider, *, default: str | None) -> pb.Provider:
+    return pb.Provider(
+        name=provider.name,
+        kind=provider.kind,
+        is_default=provider.name == default,
+        api_host=provider.api_host,
+        api_version=provider.api_version,
+        limits=pb.ProviderLimits(
+            max_requests_per_batch=provider.max_requests_per_batch,
+            max_batch_file_bytes=provider.upload_limit("batch"),
+        ),
+        health=_health(provider.rest.health),
+    )
+
+
+def _health(health: Health) -> pb.ProviderHealth:
+    return pb.ProviderHealth(
+        state=STATES[health.healthy],
+        checked_at=timestamp(health.checked_at or None),
+        detail=health.detail,
+    )
