@@ -114,7 +114,7 @@ class Gateway:
 def upload_messages(
     content: bytes, *, chunk: int = CHUNK, **metadata: Any
 ) -> Iterator[file_service_pb2.UploadFileRequest]:
-    """What an upload sends: its metadata, then chunks."""
+    """The metadata of an upload, then its chunks."""
     yield file_service_pb2.UploadFileRequest(
         metadata=file_service_pb2.UploadFileMetadata(**metadata)
     )
