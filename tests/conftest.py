@@ -140,7 +140,7 @@ async def running_gateway(
 
 @pytest.fixture
 async def open_gateway(tmp_path: Path) -> AsyncIterator[OpenGateway]:
-    """Opens gateways by settings: `await open_gateway({"providers": …}, transport=…)`."""
+    """A function that opens a gateway with these settings, until the test ends."""
     async with AsyncExitStack() as stack:
 
         async def open_one(

@@ -159,7 +159,7 @@ def test_the_grpcurl_lines_run_one_after_the_other(shell: Shell) -> None:
     outputs = {}
     for block in blocks("Call it with grpcurl", "sh"):
         if "file-out123" in block:
-            shell.wait_for(get_batch, "outputFileId")
+            shell.wait_for(get_batch, "output_file_id")
         result = shell.run(block)
         last = block.strip().splitlines()[-1]
         method = next(iter(re.findall(r"v1\.\w+/(\w+)", block)), "list")

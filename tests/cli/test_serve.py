@@ -186,7 +186,7 @@ def test_a_real_gateway(start: Callable[[str], "subprocess.Popen[str]"]) -> None
     second = start(address)
     output, errors = second.communicate(timeout=30)
     assert (second.returncode, output) == (2, "")
-    assert f"batchgate: cannot listen on {address}: in use" in errors
+    assert f"batchgate: cannot listen on {address}: Address already in use" in errors
     assert "Traceback" not in errors
 
     gateway.send_signal(signal.SIGTERM)
