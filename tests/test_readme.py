@@ -162,8 +162,7 @@ def test_the_grpcurl_lines_run_one_after_the_other(shell: Shell) -> None:
             shell.wait_for(get_batch, "output_file_id")
         result = shell.run(block)
         last = block.strip().splitlines()[-1]
-        method = next(iter(re.findall(r"v1\.\w+/(\w+)", block)), "list")
-        outputs[method] = result.stdout + result.stderr
+        method = re.findall(r"v1\.\w+/(\w+)", block)[0]        outputs[method] = result.stdout + result.stderr
         if "CancelBatch" in block:
             assert result.returncode != 0
             assert "FailedPrecondition" in result.stderr
@@ -173,11 +172,8 @@ def test_the_grpcurl_lines_run_one_after_the_other(shell: Shell) -> None:
         if "UploadFile" in block:
             shell.words["file-abc123"] = json.loads(result.stdout)["file"]["id"]
         if "CreateBatch" in block:
-            created = re.search(r'"id": "(batch_\w+)"', result.stdout)
-            # The block goes on to use the id, which only now is known.
-            if created:
-                shell.words["batch_abc123"] = created[1]
-    assert "SERVING" in outputs["list"]
+            shell.words["batch_abc123"] = json.loads(result.stdout)["batch"]["id"]
+    assert "SERVING" in outputs["Check"]
     assert "PROVIDER_HEALTH_STATE_HEALTHY" in outputs["ListProviders"]
     assert '"custom_id": "one"' in outputs["DownloadFile"].replace('":"', '": "')
     assert '"deleted": true' in outputs["DeleteFile"]
