@@ -162,7 +162,8 @@ def test_the_grpcurl_lines_run_one_after_the_other(shell: Shell) -> None:
             shell.wait_for(get_batch, "output_file_id")
         result = shell.run(block)
         last = block.strip().splitlines()[-1]
-        method = re.findall(r"v1\.\w+/(\w+)", block)[0]        outputs[method] = result.stdout + result.stderr
+        method = re.findall(r"v1\.\w+/(\w+)", block)[0]
+        outputs[method] = result.stdout + result.stderr
         if "CancelBatch" in block:
             assert result.returncode != 0
             assert "FailedPrecondition" in result.stderr
