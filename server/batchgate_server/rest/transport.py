@@ -1,0 +1,226 @@
+"""How requests reach a provider: httpx's interface over aiohttp's connections.
+
+Compared with `python -m tests.benchmarks.transports`. httpx's own transport slows down with every
+open connection and does not see an answer that comes before the body is complete. httpx-aiohttp
+and pyreqwest are as fast or faster, but report failures after sending as failures to connect, which
+callers may repeat, add headers, and leave the body's generator open. This one adds nothing: no
+header of its own, cookie, proxy, redirect, decompression or second attempt.
+"""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from typing import cast
+
+import aiohttp
+import httpx
+from aiohttp import hdrs
+from yarl import URL
+
+from batchgate_server.rest.upload import Upload
+
+_READ_BUFFER_BYTES = 2**16  # reading pauses at twice this; more was slower and held more
+_HEADER_LIMIT_BYTES = 2**16  # aiohttp's 8 KiB is less than some gateways put into one header
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# The first that fits. Connect* mean "certainly not sent" to callers, all others "unclear".
+_ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+    (aiohttp.ClientConnectorError, httpx.ConnectError),
+    (aiohttp.SocketTimeoutError, httpx.ReadTimeout),
+    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
+    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
+    (aiohttp.NonHttpUrlClientError, httpx.UnsupportedProtocol),
+    (ValueError, httpx.LocalProtocolError),
+)
+
+
+def open_transport(
+    *,
+    verify: ssl.SSLContext | None = None,
+    max_connections: int,
+    keepalive_expiry_seconds: float = 4.0,
+) -> httpx.AsyncBaseTransport:
+    """Open a transport on the running event loop; `aclose()` ends it.
+
+    Requests that change something travel on connections of their own: on a reused one a reset
+    could not be told from a lost answer. A body is stopped when the answer comes before its end.
+
+    Args:
+        verify: The TLS settings; httpx's defaults when absent.
+        max_connections: Calls at once, answers still being read included; others wait for up to
+            their `pool` timeout.
+        keepalive_expiry_seconds: How long an idle connection is kept: by default less than the
+            5 s after which common servers hang up.
+    """
+    return _AiohttpTransport(
+        verify or httpx.create_ssl_context(), max_connections, keepalive_expiry_seconds
+    )
+
+
+class _AiohttpTransport(httpx.AsyncBaseTransport):
+    def __init__(self, verify: ssl.SSLContext, max_connections: int, expiry: float) -> None:
+        # Not aiohttp's own limit, which cannot tell a full pool from a slow connect.
+        self._slots = asyncio.Semaphore(max_connections)
+        self._reading: set[_AnswerStream] = set()
+        self._reusing = _open_session(
+            aiohttp.TCPConnector(ssl=verify, limit=0, keepalive_timeout=expiry)
+        )
+        self._fresh = _open_session(aiohttp.TCPConnector(ssl=verify, limit=0, force_close=True))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        timeouts = request.extensions.get("timeout", {})
+        try:
+            async with asyncio.timeout(timeouts.get("pool")):
+                await self._slots.acquire()
+        except TimeoutError as exc:
+            raise httpx.PoolTimeout("All connections are in use", request=request) from exc
+        try:
+            answer = await self._send(request, timeouts)
+        except BaseException as exc:
+            self._slots.release()
+            if isinstance(exc, httpx.RequestError):
+                exc.request = request
+            raise
+        stream = _AnswerStream(answer, self._ended)
+        self._reading.add(stream)
+        return httpx.Response(
+            answer.status,
+            headers=answer.raw_headers,
+            stream=stream,
+            extensions={
+                "http_version": b"HTTP/1.1",
+                "reason_phrase": (answer.reason or "").encode(),
+            },
+            request=request,
+        )
+
+    async def _send(
+        self, request: httpx.Request, timeouts: dict[str, float | None]
+    ) -> aiohttp.ClientResponse:
+        session = self._reusing if request.method in _REPEATABLE else self._fresh
+        upload = None
+        if _has_body(request):
+            stream = cast("AsyncIterable[bytes]", request.stream)
+            upload = Upload(stream, timeouts.get("write"))
+        try:
+            answer = await session.request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=_headers(request),
+                data=upload,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    connect=timeouts.get("connect"), sock_read=timeouts.get("read")
+                ),
+            )
+        except BaseException as exc:
+            failure = await upload.ended() if upload else None
+            if failure is None or isinstance(exc, asyncio.CancelledError):
+                if isinstance(exc, aiohttp.ClientError | ValueError):
+                    raise _translated(exc) from exc
+                raise
+        else:
+            try:
+                if upload:
+                    await upload.stop()
+            except BaseException:
+                answer.close()
+                raise
+            return answer
+        raise failure
+
+    def _ended(self, stream: "_AnswerStream") -> None:
+        self._reading.remove(stream)
+        self._slots.release()
+
+    async def aclose(self) -> None:
+        for stream in list(self._reading):  # aiohttp alone would leave their readers waiting
+            await stream.aclose()
+        await self._reusing.close()
+        await self._fresh.close()
+
+
+class _AnswerStream(httpx.AsyncByteStream):
+    """An answer's body; its call counts as running until the end or `aclose()`."""
+
+    def __init__(
+        self, answer: aiohttp.ClientResponse, ended: Callable[["_AnswerStream"], None]
+    ) -> None:
+        self._answer = answer
+        self._ended: Callable[[_AnswerStream], None] | None = ended
+        self._lost: asyncio.Future[None] | None = None
+        protocol = answer.connection.protocol if answer.connection else None
+        framed = hdrs.CONTENT_LENGTH in answer.headers or hdrs.TRANSFER_ENCODING in answer.headers
+        if protocol is not None and not framed:
+            # Such a body ends with its connection, and aiohttp takes a reset for that end.
+            self._lost = protocol.closed
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            while chunk := await self._answer.content.readany():
+                yield chunk
+            if self._lost and self._lost.done():
+                self._lost.result()
+        except aiohttp.ClientError as exc:
+            raise _translated(exc) from exc
+        finally:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        if self._ended is not None:
+            self._answer.close()
+            self._ended(self)
+            self._ended = None
+
+
+def _open_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=(
+            hdrs.ACCEPT,
+            hdrs.ACCEPT_ENCODING,
+            hdrs.CONTENT_TYPE,
+            hdrs.USER_AGENT,
+        ),
+        auto_decompress=False,
+        read_bufsize=_READ_BUFFER_BYTES,
+        max_line_size=_HEADER_LIMIT_BYTES,
+        max_field_size=_HEADER_LIMIT_BYTES,
+        middlewares=(_once,),
+    )
+
+
+async def _once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send once: aiohttp repeats idempotent requests after errors that it recognises as its own."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientError, OSError, ValueError) as exc:
+        raise _translated(exc) from exc
+
+
+def _translated(exc: Exception) -> httpx.TransportError:
+    for kind, error in _ERRORS:
+        if isinstance(exc, kind):
+            return error(str(exc))
+    return httpx.ReadError(str(exc))
+
+
+def _has_body(request: httpx.Request) -> bool:
+    try:
+        return bool(request.content)
+    except httpx.RequestNotRead:
+        length: str | None = request.headers.get("content-length")
+        return length != "0"
+
+
+def _headers(request: httpx.Request) -> list[tuple[str, str]]:
+    return [
+        (name.decode(), value.decode())
+        for name, value in request.headers.raw
+        if name.lower() != b"transfer-encoding"  # aiohttp adds it when there is no Content-Length
+    ]
