@@ -114,7 +114,7 @@ class RestClient:
             path,
             params=params,
             accept="application/json",
-            body=aiter(body),
+            body=body,
             headers=[("content-type", body.content_type), *size.items()],
             # The wait for the answer, which begins when the body has been sent.
             read_timeout_seconds=self.endpoint.timeout_seconds,
@@ -167,7 +167,7 @@ class RestClient:
         *,
         params: Params,
         accept: str,
-        body: bytes | AsyncIterator[bytes] | None = None,
+        body: bytes | Multipart | None = None,
         headers: Params = (),
         read_timeout_seconds: float | None = None,
     ) -> httpx.Request:
@@ -184,7 +184,8 @@ class RestClient:
             method,
             f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}",
             headers=all_headers,
-            content=body,
+            content=body if isinstance(body, bytes) else None,
+            stream=body if isinstance(body, Multipart) else None,
             extensions={
                 "timeout": self._timeouts | {"read": read_timeout_seconds}
                 if read_timeout_seconds
