@@ -23,10 +23,14 @@ _sym_db = _symbol_database.Default()
 
 
 from batchgate.v1 import batch_pb2 as batchgate_dot_v1_dot_batch__pb2
+from batchgate.v1 import file_pb2 as batchgate_dot_v1_dot_file__pb2
+from batchgate.v1 import file_service_pb2 as batchgate_dot_v1_dot_file__service__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n batchgate/v1/batch_service.proto\x12\x0c\x62\x61tchgate.v1\x1a\x18\x62\x61tchgate/v1/batch.proto\x1a\x1egoogle/protobuf/duration.proto\"\x96\x02\n\x12\x43reateBatchRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x15\n\rinput_file_id\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x19\n\x11\x63ompletion_window\x18\x04 \x01(\t\x12@\n\x08metadata\x18\x05 \x03(\x0b\x32..batchgate.v1.CreateBatchRequest.MetadataEntry\x12\x37\n\x14output_expires_after\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"9\n\x13\x43reateBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.batchgate.v1.Batch\"5\n\x0fGetBatchRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\"6\n\x10GetBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.batchgate.v1.Batch\"M\n\x12ListBatchesRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"T\n\x13ListBatchesResponse\x12$\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x13.batchgate.v1.Batch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"8\n\x12\x43\x61ncelBatchRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\"9\n\x13\x43\x61ncelBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.batchgate.v1.Batch2\xd5\x02\n\x0c\x42\x61tchService\x12R\n\x0b\x43reateBatch\x12 .batchgate.v1.CreateBatchRequest\x1a!.batchgate.v1.CreateBatchResponse\x12I\n\x08GetBatch\x12\x1d.batchgate.v1.GetBatchRequest\x1a\x1e.batchgate.v1.GetBatchResponse\x12R\n\x0bListBatches\x12 .batchgate.v1.ListBatchesRequest\x1a!.batchgate.v1.ListBatchesResponse\x12R\n\x0b\x43\x61ncelBatch\x12 .batchgate.v1.CancelBatchRequest\x1a!.batchgate.v1.CancelBatchResponseBW\n\x0fio.batchgate.v1P\x01ZBgithub.com/batchgate/batchgate/clients/go/batchgate/v1;batchgatev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n batchgate/v1/batch_service.proto\x12\x0c\x62\x61tchgate.v1\x1a\x18\x62\x61tchgate/v1/batch.proto\x1a\x17\x62\x61tchgate/v1/file.proto\x1a\x1f\x62\x61tchgate/v1/file_service.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xaa\x02\n\x12\x43reateBatchRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x15\n\rinput_file_id\x18\x02 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x03 \x01(\t\x12\x19\n\x11\x63ompletion_window\x18\x04 \x01(\t\x12@\n\x08metadata\x18\x05 \x03(\x0b\x32..batchgate.v1.CreateBatchRequest.MetadataEntry\x12\x37\n\x14output_expires_after\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"9\n\x13\x43reateBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.batchgate.v1.Batch\"5\n\x0fGetBatchRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\"6\n\x10GetBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.batchgate.v1.Batch\"M\n\x12ListBatchesRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"T\n\x13ListBatchesResponse\x12$\n\x07\x62\x61tches\x18\x01 \x03(\x0b\x32\x13.batchgate.v1.Batch\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"8\n\x12\x43\x61ncelBatchRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\"9\n\x13\x43\x61ncelBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.batchgate.v1.Batch\"7\n\x11WatchBatchRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\"\x92\x01\n\x12WatchBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.batchgate.v1.Batch\x12\'\n\x05\x65vent\x18\x02 \x01(\x0e\x32\x18.batchgate.v1.WatchEvent\x12/\n\x0bobserved_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"b\n\x10WaitBatchRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12*\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"E\n\x11WaitBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.batchgate.v1.Batch\x12\x0c\n\x04\x64one\x18\x02 \x01(\x08\"\x81\x01\n\x12SubmitBatchRequest\x12\x35\n\x08metadata\x18\x01 \x01(\x0b\x32!.batchgate.v1.SubmitBatchMetadataH\x00\x12)\n\x05lines\x18\x02 \x01(\x0b\x32\x18.batchgate.v1.BatchLinesH\x00\x42\t\n\x07payload\"\xee\x02\n\x13SubmitBatchMetadata\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x02 \x01(\t\x12\x19\n\x11\x63ompletion_window\x18\x03 \x01(\t\x12\x41\n\x08metadata\x18\x04 \x03(\x0b\x32/.batchgate.v1.SubmitBatchMetadata.MetadataEntry\x12\r\n\x05model\x18\x05 \x01(\t\x12\x10\n\x08\x66ilename\x18\x06 \x01(\t\x12\x36\n\x13input_expires_after\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x14output_expires_after\x18\x08 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x12\n\nrequest_id\x18\t \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"4\n\nBatchLines\x12&\n\x05lines\x18\x01 \x03(\x0b\x32\x17.batchgate.v1.BatchLine\"k\n\tBatchLine\x12\x11\n\tcustom_id\x18\x01 \x01(\t\x12\x13\n\tbody_json\x18\x02 \x01(\tH\x00\x12.\n\x0b\x62ody_struct\x18\x03 \x01(\x0b\x32\x17.google.protobuf.StructH\x00\x42\x06\n\x04\x62ody\"\x87\x01\n\x13SubmitBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.batchgate.v1.Batch\x12 \n\x04\x66ile\x18\x02 \x01(\x0b\x32\x12.batchgate.v1.File\x12*\n\x06report\x18\x03 \x01(\x0b\x32\x1a.batchgate.v1.UploadReport\"\x9a\x01\n\x19StreamBatchResultsRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12*\n\x06\x66ilter\x18\x03 \x01(\x0e\x32\x1a.batchgate.v1.ResultFilter\x12\x14\n\x0cresume_token\x18\x04 \x01(\t\x12\x17\n\x0fwait_until_done\x18\x05 \x01(\x08\"^\n\x1aStreamBatchResultsResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.batchgate.v1.BatchResult\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\"\xec\x01\n\x0b\x42\x61tchResult\x12\x11\n\tcustom_id\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\x03\x12\x35\n\x08response\x18\x03 \x01(\x0b\x32!.batchgate.v1.BatchResultResponseH\x00\x12/\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x1e.batchgate.v1.BatchResultErrorH\x00\x12\x11\n\tsucceeded\x18\x05 \x01(\x08\x12\r\n\x05model\x18\x06 \x01(\t\x12\'\n\x05usage\x18\x07 \x01(\x0b\x32\x18.batchgate.v1.BatchUsageB\t\n\x07outcome\"Z\n\x13\x42\x61tchResultResponse\x12\x13\n\x0bstatus_code\x18\x01 \x01(\x05\x12\x1b\n\x13provider_request_id\x18\x02 \x01(\t\x12\x11\n\tbody_json\x18\x03 \x01(\t\"1\n\x10\x42\x61tchResultError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x81\x02\n\x11RetryBatchRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x10\n\x08\x62\x61tch_id\x18\x02 \x01(\t\x12\'\n\x05scope\x18\x03 \x01(\x0e\x32\x18.batchgate.v1.RetryScope\x12?\n\x08metadata\x18\x04 \x03(\x0b\x32-.batchgate.v1.RetryBatchRequest.MetadataEntry\x12\x19\n\x11\x63ompletion_window\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"n\n\x12RetryBatchResponse\x12\"\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x13.batchgate.v1.Batch\x12 \n\x04\x66ile\x18\x02 \x01(\x0b\x32\x12.batchgate.v1.File\x12\x12\n\nline_count\x18\x03 \x01(\x03*v\n\nWatchEvent\x12\x1b\n\x17WATCH_EVENT_UNSPECIFIED\x10\x00\x12\x18\n\x14WATCH_EVENT_SNAPSHOT\x10\x01\x12\x16\n\x12WATCH_EVENT_CHANGE\x10\x02\x12\x19\n\x15WATCH_EVENT_HEARTBEAT\x10\x03*{\n\x0cResultFilter\x12\x1d\n\x19RESULT_FILTER_UNSPECIFIED\x10\x00\x12\x15\n\x11RESULT_FILTER_ALL\x10\x01\x12\x1b\n\x17RESULT_FILTER_SUCCEEDED\x10\x02\x12\x18\n\x14RESULT_FILTER_FAILED\x10\x03*d\n\nRetryScope\x12\x1b\n\x17RETRY_SCOPE_UNSPECIFIED\x10\x00\x12\x1c\n\x18RETRY_SCOPE_UNSUCCESSFUL\x10\x01\x12\x1b\n\x17RETRY_SCOPE_FAILED_ONLY\x10\x02\x32\x88\x06\n\x0c\x42\x61tchService\x12R\n\x0b\x43reateBatch\x12 .batchgate.v1.CreateBatchRequest\x1a!.batchgate.v1.CreateBatchResponse\x12I\n\x08GetBatch\x12\x1d.batchgate.v1.GetBatchRequest\x1a\x1e.batchgate.v1.GetBatchResponse\x12R\n\x0bListBatches\x12 .batchgate.v1.ListBatchesRequest\x1a!.batchgate.v1.ListBatchesResponse\x12R\n\x0b\x43\x61ncelBatch\x12 .batchgate.v1.CancelBatchRequest\x1a!.batchgate.v1.CancelBatchResponse\x12Q\n\nWatchBatch\x12\x1f.batchgate.v1.WatchBatchRequest\x1a .batchgate.v1.WatchBatchResponse0\x01\x12L\n\tWaitBatch\x12\x1e.batchgate.v1.WaitBatchRequest\x1a\x1f.batchgate.v1.WaitBatchResponse\x12T\n\x0bSubmitBatch\x12 .batchgate.v1.SubmitBatchRequest\x1a!.batchgate.v1.SubmitBatchResponse(\x01\x12i\n\x12StreamBatchResults\x12\'.batchgate.v1.StreamBatchResultsRequest\x1a(.batchgate.v1.StreamBatchResultsResponse0\x01\x12O\n\nRetryBatch\x12\x1f.batchgate.v1.RetryBatchRequest\x1a .batchgate.v1.RetryBatchResponseBW\n\x0fio.batchgate.v1P\x01ZBgithub.com/batchgate/batchgate/clients/go/batchgate/v1;batchgatev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,24 +40,70 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.batchgate.v1P\001ZBgithub.com/batchgate/batchgate/clients/go/batchgate/v1;batchgatev1'
   _globals['_CREATEBATCHREQUEST_METADATAENTRY']._loaded_options = None
   _globals['_CREATEBATCHREQUEST_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_CREATEBATCHREQUEST']._serialized_start=109
-  _globals['_CREATEBATCHREQUEST']._serialized_end=387
-  _globals['_CREATEBATCHREQUEST_METADATAENTRY']._serialized_start=340
-  _globals['_CREATEBATCHREQUEST_METADATAENTRY']._serialized_end=387
-  _globals['_CREATEBATCHRESPONSE']._serialized_start=389
-  _globals['_CREATEBATCHRESPONSE']._serialized_end=446
-  _globals['_GETBATCHREQUEST']._serialized_start=448
-  _globals['_GETBATCHREQUEST']._serialized_end=501
-  _globals['_GETBATCHRESPONSE']._serialized_start=503
-  _globals['_GETBATCHRESPONSE']._serialized_end=557
-  _globals['_LISTBATCHESREQUEST']._serialized_start=559
-  _globals['_LISTBATCHESREQUEST']._serialized_end=636
-  _globals['_LISTBATCHESRESPONSE']._serialized_start=638
-  _globals['_LISTBATCHESRESPONSE']._serialized_end=722
-  _globals['_CANCELBATCHREQUEST']._serialized_start=724
-  _globals['_CANCELBATCHREQUEST']._serialized_end=780
-  _globals['_CANCELBATCHRESPONSE']._serialized_start=782
-  _globals['_CANCELBATCHRESPONSE']._serialized_end=839
-  _globals['_BATCHSERVICE']._serialized_start=842
-  _globals['_BATCHSERVICE']._serialized_end=1183
+  _globals['_SUBMITBATCHMETADATA_METADATAENTRY']._loaded_options = None
+  _globals['_SUBMITBATCHMETADATA_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_RETRYBATCHREQUEST_METADATAENTRY']._loaded_options = None
+  _globals['_RETRYBATCHREQUEST_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_WATCHEVENT']._serialized_start=3168
+  _globals['_WATCHEVENT']._serialized_end=3286
+  _globals['_RESULTFILTER']._serialized_start=3288
+  _globals['_RESULTFILTER']._serialized_end=3411
+  _globals['_RETRYSCOPE']._serialized_start=3413
+  _globals['_RETRYSCOPE']._serialized_end=3513
+  _globals['_CREATEBATCHREQUEST']._serialized_start=230
+  _globals['_CREATEBATCHREQUEST']._serialized_end=528
+  _globals['_CREATEBATCHREQUEST_METADATAENTRY']._serialized_start=481
+  _globals['_CREATEBATCHREQUEST_METADATAENTRY']._serialized_end=528
+  _globals['_CREATEBATCHRESPONSE']._serialized_start=530
+  _globals['_CREATEBATCHRESPONSE']._serialized_end=587
+  _globals['_GETBATCHREQUEST']._serialized_start=589
+  _globals['_GETBATCHREQUEST']._serialized_end=642
+  _globals['_GETBATCHRESPONSE']._serialized_start=644
+  _globals['_GETBATCHRESPONSE']._serialized_end=698
+  _globals['_LISTBATCHESREQUEST']._serialized_start=700
+  _globals['_LISTBATCHESREQUEST']._serialized_end=777
+  _globals['_LISTBATCHESRESPONSE']._serialized_start=779
+  _globals['_LISTBATCHESRESPONSE']._serialized_end=863
+  _globals['_CANCELBATCHREQUEST']._serialized_start=865
+  _globals['_CANCELBATCHREQUEST']._serialized_end=921
+  _globals['_CANCELBATCHRESPONSE']._serialized_start=923
+  _globals['_CANCELBATCHRESPONSE']._serialized_end=980
+  _globals['_WATCHBATCHREQUEST']._serialized_start=982
+  _globals['_WATCHBATCHREQUEST']._serialized_end=1037
+  _globals['_WATCHBATCHRESPONSE']._serialized_start=1040
+  _globals['_WATCHBATCHRESPONSE']._serialized_end=1186
+  _globals['_WAITBATCHREQUEST']._serialized_start=1188
+  _globals['_WAITBATCHREQUEST']._serialized_end=1286
+  _globals['_WAITBATCHRESPONSE']._serialized_start=1288
+  _globals['_WAITBATCHRESPONSE']._serialized_end=1357
+  _globals['_SUBMITBATCHREQUEST']._serialized_start=1360
+  _globals['_SUBMITBATCHREQUEST']._serialized_end=1489
+  _globals['_SUBMITBATCHMETADATA']._serialized_start=1492
+  _globals['_SUBMITBATCHMETADATA']._serialized_end=1858
+  _globals['_SUBMITBATCHMETADATA_METADATAENTRY']._serialized_start=481
+  _globals['_SUBMITBATCHMETADATA_METADATAENTRY']._serialized_end=528
+  _globals['_BATCHLINES']._serialized_start=1860
+  _globals['_BATCHLINES']._serialized_end=1912
+  _globals['_BATCHLINE']._serialized_start=1914
+  _globals['_BATCHLINE']._serialized_end=2021
+  _globals['_SUBMITBATCHRESPONSE']._serialized_start=2024
+  _globals['_SUBMITBATCHRESPONSE']._serialized_end=2159
+  _globals['_STREAMBATCHRESULTSREQUEST']._serialized_start=2162
+  _globals['_STREAMBATCHRESULTSREQUEST']._serialized_end=2316
+  _globals['_STREAMBATCHRESULTSRESPONSE']._serialized_start=2318
+  _globals['_STREAMBATCHRESULTSRESPONSE']._serialized_end=2412
+  _globals['_BATCHRESULT']._serialized_start=2415
+  _globals['_BATCHRESULT']._serialized_end=2651
+  _globals['_BATCHRESULTRESPONSE']._serialized_start=2653
+  _globals['_BATCHRESULTRESPONSE']._serialized_end=2743
+  _globals['_BATCHRESULTERROR']._serialized_start=2745
+  _globals['_BATCHRESULTERROR']._serialized_end=2794
+  _globals['_RETRYBATCHREQUEST']._serialized_start=2797
+  _globals['_RETRYBATCHREQUEST']._serialized_end=3054
+  _globals['_RETRYBATCHREQUEST_METADATAENTRY']._serialized_start=481
+  _globals['_RETRYBATCHREQUEST_METADATAENTRY']._serialized_end=528
+  _globals['_RETRYBATCHRESPONSE']._serialized_start=3056
+  _globals['_RETRYBATCHRESPONSE']._serialized_end=3166
+  _globals['_BATCHSERVICE']._serialized_start=3516
+  _globals['_BATCHSERVICE']._serialized_end=4292
 # @@protoc_insertion_point(module_scope)

@@ -4,11 +4,16 @@ isort:skip_file
 """
 
 from batchgate.v1 import batch_pb2 as _batch_pb2
+from batchgate.v1 import file_pb2 as _file_pb2
+from batchgate.v1 import file_service_pb2 as _file_service_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +24,86 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _WatchEvent:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _WatchEventEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WatchEvent.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    WATCH_EVENT_UNSPECIFIED: _WatchEvent.ValueType  # 0
+    """Not used."""
+    WATCH_EVENT_SNAPSHOT: _WatchEvent.ValueType  # 1
+    """The state at the begin."""
+    WATCH_EVENT_CHANGE: _WatchEvent.ValueType  # 2
+    """The status, the counts or the file ids changed."""
+    WATCH_EVENT_HEARTBEAT: _WatchEvent.ValueType  # 3
+    """Nothing changed; the stream is alive."""
+
+class WatchEvent(_WatchEvent, metaclass=_WatchEventEnumTypeWrapper):
+    """Why a message of a watch was sent."""
+
+WATCH_EVENT_UNSPECIFIED: WatchEvent.ValueType  # 0
+"""Not used."""
+WATCH_EVENT_SNAPSHOT: WatchEvent.ValueType  # 1
+"""The state at the begin."""
+WATCH_EVENT_CHANGE: WatchEvent.ValueType  # 2
+"""The status, the counts or the file ids changed."""
+WATCH_EVENT_HEARTBEAT: WatchEvent.ValueType  # 3
+"""Nothing changed; the stream is alive."""
+Global___WatchEvent: _TypeAlias = WatchEvent  # noqa: Y015
+
+class _ResultFilter:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ResultFilterEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ResultFilter.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RESULT_FILTER_UNSPECIFIED: _ResultFilter.ValueType  # 0
+    """The default: all."""
+    RESULT_FILTER_ALL: _ResultFilter.ValueType  # 1
+    """All rows."""
+    RESULT_FILTER_SUCCEEDED: _ResultFilter.ValueType  # 2
+    """Rows that succeeded."""
+    RESULT_FILTER_FAILED: _ResultFilter.ValueType  # 3
+    """Rows that did not succeed."""
+
+class ResultFilter(_ResultFilter, metaclass=_ResultFilterEnumTypeWrapper):
+    """Which rows of results are meant."""
+
+RESULT_FILTER_UNSPECIFIED: ResultFilter.ValueType  # 0
+"""The default: all."""
+RESULT_FILTER_ALL: ResultFilter.ValueType  # 1
+"""All rows."""
+RESULT_FILTER_SUCCEEDED: ResultFilter.ValueType  # 2
+"""Rows that succeeded."""
+RESULT_FILTER_FAILED: ResultFilter.ValueType  # 3
+"""Rows that did not succeed."""
+Global___ResultFilter: _TypeAlias = ResultFilter  # noqa: Y015
+
+class _RetryScope:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RetryScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RetryScope.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RETRY_SCOPE_UNSPECIFIED: _RetryScope.ValueType  # 0
+    """The default: UNSUCCESSFUL."""
+    RETRY_SCOPE_UNSUCCESSFUL: _RetryScope.ValueType  # 1
+    """Those without a success: failed, expired, cancelled or never answered."""
+    RETRY_SCOPE_FAILED_ONLY: _RetryScope.ValueType  # 2
+    """Those that failed with an answer of their own."""
+
+class RetryScope(_RetryScope, metaclass=_RetryScopeEnumTypeWrapper):
+    """Which rows to try again."""
+
+RETRY_SCOPE_UNSPECIFIED: RetryScope.ValueType  # 0
+"""The default: UNSUCCESSFUL."""
+RETRY_SCOPE_UNSUCCESSFUL: RetryScope.ValueType  # 1
+"""Those without a success: failed, expired, cancelled or never answered."""
+RETRY_SCOPE_FAILED_ONLY: RetryScope.ValueType  # 2
+"""Those that failed with an answer of their own."""
+Global___RetryScope: _TypeAlias = RetryScope  # noqa: Y015
 
 @_typing.final
 class CreateBatchRequest(_message.Message):
@@ -52,6 +137,7 @@ class CreateBatchRequest(_message.Message):
     COMPLETION_WINDOW_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     OUTPUT_EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Optional. The provider profile; empty means the default one."""
     input_file_id: _builtins.str
@@ -60,6 +146,12 @@ class CreateBatchRequest(_message.Message):
     """Required. Where each request goes, such as "/v1/chat/completions". An open vocabulary."""
     completion_window: _builtins.str
     """Optional. How long the batch may take; empty means "24h", the only one known today."""
+    request_id: _builtins.str
+    """Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
+    provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
+    Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
+    not shown to callers.
+    """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Optional. Labels, passed on unchanged: at most 16 pairs, keys of 64 and values of 512
@@ -82,10 +174,11 @@ class CreateBatchRequest(_message.Message):
         completion_window: _builtins.str = ...,
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         output_expires_after: _duration_pb2.Duration | None = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["output_expires_after", b"output_expires_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_window", b"completion_window", "endpoint", b"endpoint", "input_file_id", b"input_file_id", "metadata", b"metadata", "output_expires_after", b"output_expires_after", "provider", b"provider"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_window", b"completion_window", "endpoint", b"endpoint", "input_file_id", b"input_file_id", "metadata", b"metadata", "output_expires_after", b"output_expires_after", "provider", b"provider", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -272,3 +365,615 @@ class CancelBatchResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelBatchResponse: _TypeAlias = CancelBatchResponse  # noqa: Y015
+
+@_typing.final
+class WatchBatchRequest(_message.Message):
+    """Names a batch to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Optional. The provider profile; empty means the default one."""
+    batch_id: _builtins.str
+    """Required. The provider's id of the batch."""
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        batch_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchBatchRequest: _TypeAlias = WatchBatchRequest  # noqa: Y015
+
+@_typing.final
+class WatchBatchResponse(_message.Message):
+    """What is new with a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    OBSERVED_AT_FIELD_NUMBER: _builtins.int
+    event: Global___WatchEvent.ValueType
+    """Why this message was sent."""
+    @_builtins.property
+    def batch(self) -> _batch_pb2.Batch:
+        """The batch as it was when last seen."""
+
+    @_builtins.property
+    def observed_at(self) -> _timestamp_pb2.Timestamp:
+        """When the provider said so."""
+
+    def __init__(
+        self,
+        *,
+        batch: _batch_pb2.Batch | None = ...,
+        event: Global___WatchEvent.ValueType = ...,
+        observed_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "observed_at", b"observed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "event", b"event", "observed_at", b"observed_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchBatchResponse: _TypeAlias = WatchBatchResponse  # noqa: Y015
+
+@_typing.final
+class WaitBatchRequest(_message.Message):
+    """Says what to wait for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Optional. The provider profile; empty means the default one."""
+    batch_id: _builtins.str
+    """Required. The provider's id of the batch."""
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """Optional. How long to wait at most; unset or 0 means 60 seconds, more than 5 minutes means 5
+        minutes.
+        """
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        batch_id: _builtins.str = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "provider", b"provider", "timeout", b"timeout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitBatchRequest: _TypeAlias = WaitBatchRequest  # noqa: Y015
+
+@_typing.final
+class WaitBatchResponse(_message.Message):
+    """The answer to WaitBatch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    DONE_FIELD_NUMBER: _builtins.int
+    done: _builtins.bool
+    """Whether it is terminal. If not, wait again."""
+    @_builtins.property
+    def batch(self) -> _batch_pb2.Batch:
+        """The batch as it is now."""
+
+    def __init__(
+        self,
+        *,
+        batch: _batch_pb2.Batch | None = ...,
+        done: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "done", b"done"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitBatchResponse: _TypeAlias = WaitBatchResponse  # noqa: Y015
+
+@_typing.final
+class SubmitBatchRequest(_message.Message):
+    """One message of SubmitBatch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> Global___SubmitBatchMetadata:
+        """What the batch is and where it goes."""
+
+    @_builtins.property
+    def lines(self) -> Global___BatchLines:
+        """The next rows."""
+
+    def __init__(
+        self,
+        *,
+        metadata: Global___SubmitBatchMetadata | None = ...,
+        lines: Global___BatchLines | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "metadata", b"metadata", "payload", b"payload"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "metadata", b"metadata", "payload", b"payload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["metadata", "lines"]  # noqa: Y015
+    _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
+
+Global___SubmitBatchRequest: _TypeAlias = SubmitBatchRequest  # noqa: Y015
+
+@_typing.final
+class SubmitBatchMetadata(_message.Message):
+    """What a submitted batch is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    COMPLETION_WINDOW_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    FILENAME_FIELD_NUMBER: _builtins.int
+    INPUT_EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
+    OUTPUT_EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Optional. The provider profile; empty means the default one."""
+    endpoint: _builtins.str
+    """Required. Where each request goes, such as "/v1/chat/completions"."""
+    completion_window: _builtins.str
+    """Optional. How long the batch may take; empty means "24h"."""
+    model: _builtins.str
+    """Optional. The model of rows whose body names none."""
+    filename: _builtins.str
+    """Optional. The name of the file; empty means "batch.jsonl"."""
+    request_id: _builtins.str
+    """Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
+    provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
+    Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
+    not shown to callers.
+    """
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Optional. Labels of the batch, as in CreateBatch."""
+
+    @_builtins.property
+    def input_expires_after(self) -> _duration_pb2.Duration:
+        """Optional. How long the provider keeps the input file, as `expires_after` of UploadFile."""
+
+    @_builtins.property
+    def output_expires_after(self) -> _duration_pb2.Duration:
+        """Optional. How long the provider keeps the output files, as in CreateBatch."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        endpoint: _builtins.str = ...,
+        completion_window: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        model: _builtins.str = ...,
+        filename: _builtins.str = ...,
+        input_expires_after: _duration_pb2.Duration | None = ...,
+        output_expires_after: _duration_pb2.Duration | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["input_expires_after", b"input_expires_after", "output_expires_after", b"output_expires_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_window", b"completion_window", "endpoint", b"endpoint", "filename", b"filename", "input_expires_after", b"input_expires_after", "metadata", b"metadata", "model", b"model", "output_expires_after", b"output_expires_after", "provider", b"provider", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitBatchMetadata: _TypeAlias = SubmitBatchMetadata  # noqa: Y015
+
+@_typing.final
+class BatchLines(_message.Message):
+    """Some rows of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchLine]:
+        """The rows, in order."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___BatchLine] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchLines: _TypeAlias = BatchLines  # noqa: Y015
+
+@_typing.final
+class BatchLine(_message.Message):
+    """One row of a batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOM_ID_FIELD_NUMBER: _builtins.int
+    BODY_JSON_FIELD_NUMBER: _builtins.int
+    BODY_STRUCT_FIELD_NUMBER: _builtins.int
+    custom_id: _builtins.str
+    """Required. The caller's own id of the row, unlike those of all other rows of the batch."""
+    body_json: _builtins.str
+    """As JSON text of an object; passed on as it is."""
+    @_builtins.property
+    def body_struct(self) -> _struct_pb2.Struct:
+        """As a structure, which is handy in JSON; whole numbers are written without a fraction."""
+
+    def __init__(
+        self,
+        *,
+        custom_id: _builtins.str = ...,
+        body_json: _builtins.str = ...,
+        body_struct: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "body_json", b"body_json", "body_struct", b"body_struct"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "body_json", b"body_json", "body_struct", b"body_struct", "custom_id", b"custom_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_body: _TypeAlias = _typing.Literal["body_json", "body_struct"]  # noqa: Y015
+    _WhichOneofArgType_body: _TypeAlias = _typing.Literal["body", b"body"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_body) -> _WhichOneofReturnType_body | None: ...
+
+Global___BatchLine: _TypeAlias = BatchLine  # noqa: Y015
+
+@_typing.final
+class SubmitBatchResponse(_message.Message):
+    """The answer to SubmitBatch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def batch(self) -> _batch_pb2.Batch:
+        """The new batch."""
+
+    @_builtins.property
+    def file(self) -> _file_pb2.File:
+        """Its input file. Unset if `request_id` found a batch that existed already."""
+
+    @_builtins.property
+    def report(self) -> _file_service_pb2.UploadReport:
+        """What the gateway saw. Unset if `request_id` found a batch that existed already."""
+
+    def __init__(
+        self,
+        *,
+        batch: _batch_pb2.Batch | None = ...,
+        file: _file_pb2.File | None = ...,
+        report: _file_service_pb2.UploadReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "file", b"file", "report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "file", b"file", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitBatchResponse: _TypeAlias = SubmitBatchResponse  # noqa: Y015
+
+@_typing.final
+class StreamBatchResultsRequest(_message.Message):
+    """Says which results to stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    WAIT_UNTIL_DONE_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Optional. The provider profile; empty means the default one."""
+    batch_id: _builtins.str
+    """Required. The provider's id of the batch."""
+    filter: Global___ResultFilter.ValueType
+    """Optional. Which rows; UNSPECIFIED means ALL."""
+    resume_token: _builtins.str
+    """Optional. The `resume_token` of the last message that arrived; batch and filter must be the same."""
+    wait_until_done: _builtins.bool
+    """Optional. If the batch is not terminal, wait until it is; messages without rows keep the stream
+    alive.
+    """
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        batch_id: _builtins.str = ...,
+        filter: Global___ResultFilter.ValueType = ...,
+        resume_token: _builtins.str = ...,
+        wait_until_done: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "filter", b"filter", "provider", b"provider", "resume_token", b"resume_token", "wait_until_done", b"wait_until_done"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamBatchResultsRequest: _TypeAlias = StreamBatchResultsRequest  # noqa: Y015
+
+@_typing.final
+class StreamBatchResultsResponse(_message.Message):
+    """Some results."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    resume_token: _builtins.str
+    """Goes on after the last row of this message."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchResult]:
+        """The rows, in the order of the provider's files, which is not that of the input."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___BatchResult] | None = ...,
+        resume_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results", "resume_token", b"resume_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamBatchResultsResponse: _TypeAlias = StreamBatchResultsResponse  # noqa: Y015
+
+@_typing.final
+class BatchResult(_message.Message):
+    """The result of one row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CUSTOM_ID_FIELD_NUMBER: _builtins.int
+    LINE_FIELD_NUMBER: _builtins.int
+    RESPONSE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    SUCCEEDED_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    custom_id: _builtins.str
+    """The row's custom_id."""
+    line: _builtins.int
+    """The line in its file, counted from 1."""
+    succeeded: _builtins.bool
+    """Whether there was an answer with a status below 400."""
+    model: _builtins.str
+    """The model that answered, where the answer names one."""
+    @_builtins.property
+    def response(self) -> Global___BatchResultResponse:
+        """There was an answer, good or bad."""
+
+    @_builtins.property
+    def error(self) -> Global___BatchResultError:
+        """There was none."""
+
+    @_builtins.property
+    def usage(self) -> _batch_pb2.BatchUsage:
+        """The tokens used, where the answer says so."""
+
+    def __init__(
+        self,
+        *,
+        custom_id: _builtins.str = ...,
+        line: _builtins.int = ...,
+        response: Global___BatchResultResponse | None = ...,
+        error: Global___BatchResultError | None = ...,
+        succeeded: _builtins.bool = ...,
+        model: _builtins.str = ...,
+        usage: _batch_pb2.BatchUsage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response", "usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["custom_id", b"custom_id", "error", b"error", "line", b"line", "model", b"model", "outcome", b"outcome", "response", b"response", "succeeded", b"succeeded", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
+    _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_outcome) -> _WhichOneofReturnType_outcome | None: ...
+
+Global___BatchResult: _TypeAlias = BatchResult  # noqa: Y015
+
+@_typing.final
+class BatchResultResponse(_message.Message):
+    """The answer to one row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_CODE_FIELD_NUMBER: _builtins.int
+    PROVIDER_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    BODY_JSON_FIELD_NUMBER: _builtins.int
+    status_code: _builtins.int
+    """The HTTP status."""
+    provider_request_id: _builtins.str
+    """The provider's id of the request, for its support."""
+    body_json: _builtins.str
+    """The answer's body, as JSON text, unchanged."""
+    def __init__(
+        self,
+        *,
+        status_code: _builtins.int = ...,
+        provider_request_id: _builtins.str = ...,
+        body_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_json", b"body_json", "provider_request_id", b"provider_request_id", "status_code", b"status_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchResultResponse: _TypeAlias = BatchResultResponse  # noqa: Y015
+
+@_typing.final
+class BatchResultError(_message.Message):
+    """Why there was no answer to one row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The provider's code, such as "batch_expired". An open vocabulary."""
+    message: _builtins.str
+    """The provider's message."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchResultError: _TypeAlias = BatchResultError  # noqa: Y015
+
+@_typing.final
+class RetryBatchRequest(_message.Message):
+    """Says what to try again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    BATCH_ID_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    COMPLETION_WINDOW_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    provider: _builtins.str
+    """Optional. The provider profile; empty means the default one."""
+    batch_id: _builtins.str
+    """Required. The provider's id of the batch."""
+    scope: Global___RetryScope.ValueType
+    """Optional. Which rows; UNSPECIFIED means UNSUCCESSFUL."""
+    completion_window: _builtins.str
+    """Optional. How long the new batch may take; empty means as long as the old one."""
+    request_id: _builtins.str
+    """Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
+    provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
+    Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
+    not shown to callers.
+    """
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Optional. Labels of the new batch; if there are none, those of the old one."""
+
+    def __init__(
+        self,
+        *,
+        provider: _builtins.str = ...,
+        batch_id: _builtins.str = ...,
+        scope: Global___RetryScope.ValueType = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        completion_window: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_id", b"batch_id", "completion_window", b"completion_window", "metadata", b"metadata", "provider", b"provider", "request_id", b"request_id", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryBatchRequest: _TypeAlias = RetryBatchRequest  # noqa: Y015
+
+@_typing.final
+class RetryBatchResponse(_message.Message):
+    """The answer to RetryBatch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BATCH_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    LINE_COUNT_FIELD_NUMBER: _builtins.int
+    line_count: _builtins.int
+    """How many rows it has. 0 if `request_id` found a batch that existed already."""
+    @_builtins.property
+    def batch(self) -> _batch_pb2.Batch:
+        """The new batch."""
+
+    @_builtins.property
+    def file(self) -> _file_pb2.File:
+        """Its input file. Unset if `request_id` found a batch that existed already."""
+
+    def __init__(
+        self,
+        *,
+        batch: _batch_pb2.Batch | None = ...,
+        file: _file_pb2.File | None = ...,
+        line_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "file", b"file", "line_count", b"line_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryBatchResponse: _TypeAlias = RetryBatchResponse  # noqa: Y015

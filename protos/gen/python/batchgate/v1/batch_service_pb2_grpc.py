@@ -65,6 +65,31 @@ class BatchServiceStub(object):
                 request_serializer=batchgate_dot_v1_dot_batch__service__pb2.CancelBatchRequest.SerializeToString,
                 response_deserializer=batchgate_dot_v1_dot_batch__service__pb2.CancelBatchResponse.FromString,
                 _registered_method=True)
+        self.WatchBatch = channel.unary_stream(
+                '/batchgate.v1.BatchService/WatchBatch',
+                request_serializer=batchgate_dot_v1_dot_batch__service__pb2.WatchBatchRequest.SerializeToString,
+                response_deserializer=batchgate_dot_v1_dot_batch__service__pb2.WatchBatchResponse.FromString,
+                _registered_method=True)
+        self.WaitBatch = channel.unary_unary(
+                '/batchgate.v1.BatchService/WaitBatch',
+                request_serializer=batchgate_dot_v1_dot_batch__service__pb2.WaitBatchRequest.SerializeToString,
+                response_deserializer=batchgate_dot_v1_dot_batch__service__pb2.WaitBatchResponse.FromString,
+                _registered_method=True)
+        self.SubmitBatch = channel.stream_unary(
+                '/batchgate.v1.BatchService/SubmitBatch',
+                request_serializer=batchgate_dot_v1_dot_batch__service__pb2.SubmitBatchRequest.SerializeToString,
+                response_deserializer=batchgate_dot_v1_dot_batch__service__pb2.SubmitBatchResponse.FromString,
+                _registered_method=True)
+        self.StreamBatchResults = channel.unary_stream(
+                '/batchgate.v1.BatchService/StreamBatchResults',
+                request_serializer=batchgate_dot_v1_dot_batch__service__pb2.StreamBatchResultsRequest.SerializeToString,
+                response_deserializer=batchgate_dot_v1_dot_batch__service__pb2.StreamBatchResultsResponse.FromString,
+                _registered_method=True)
+        self.RetryBatch = channel.unary_unary(
+                '/batchgate.v1.BatchService/RetryBatch',
+                request_serializer=batchgate_dot_v1_dot_batch__service__pb2.RetryBatchRequest.SerializeToString,
+                response_deserializer=batchgate_dot_v1_dot_batch__service__pb2.RetryBatchResponse.FromString,
+                _registered_method=True)
 
 
 class BatchServiceServicer(object):
@@ -142,6 +167,82 @@ class BatchServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchBatch(self, request, context):
+        """Watches a batch: a SNAPSHOT at once, a CHANGE whenever its status, counts or file ids change, a
+        HEARTBEAT at least every 30 seconds, and OK after a terminal state.
+
+        All watchers and waiters of one batch share one upstream poll. A passing fault of the provider
+        does not end a watch. A reader that is slow gets the newest state, not each one.
+
+        Upstream: `GET /batches/{id}` now and then, or one `GET /batches` for many batches.
+
+        Errors:
+        - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
+        - UNAVAILABLE/SERVER_DRAINING: the gateway is shutting down; watch again, on another replica.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaitBatch(self, request, context):
+        """Waits until a batch is terminal, or the timeout is over: a long poll for callers that cannot
+        stream. Shares the polls of WatchBatch.
+
+        Upstream: as WatchBatch.
+
+        Errors:
+        - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitBatch(self, request_iterator, context):
+        """Creates a batch from rows: builds the JSONL, uploads it and creates the batch, in one call.
+
+        The first message carries `metadata`, all later ones `lines`. If creating fails for certain, the
+        uploaded file is deleted again.
+
+        Upstream: `POST /files`, then as CreateBatch.
+
+        Errors: those of UploadFile and CreateBatch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamBatchResults(self, request, context):
+        """Streams the results of a batch: its output file, then its error file, row by row, many rows a
+        message. Ends with OK and no rows where there are none.
+
+        To go on after a break, send the `resume_token` of the last message that arrived: the rows after
+        that message follow, on any replica.
+
+        Upstream: `GET /batches/{id}`, `GET /files/{id}/content` for one file or two.
+
+        Errors:
+        - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch, or the results are deleted.
+        - FAILED_PRECONDITION/BATCH_NOT_FINISHED: it is not terminal; see `wait_until_done`.
+        - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off; go on with the `resume_token`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryBatch(self, request, context):
+        """Tries again what has no success: reads which rows those are, and creates a new batch of them.
+
+        Upstream: as StreamBatchResults and SubmitBatch.
+
+        Errors:
+        - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
+        - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry.
+        - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file is gone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BatchServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -164,6 +265,31 @@ def add_BatchServiceServicer_to_server(servicer, server):
                     servicer.CancelBatch,
                     request_deserializer=batchgate_dot_v1_dot_batch__service__pb2.CancelBatchRequest.FromString,
                     response_serializer=batchgate_dot_v1_dot_batch__service__pb2.CancelBatchResponse.SerializeToString,
+            ),
+            'WatchBatch': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchBatch,
+                    request_deserializer=batchgate_dot_v1_dot_batch__service__pb2.WatchBatchRequest.FromString,
+                    response_serializer=batchgate_dot_v1_dot_batch__service__pb2.WatchBatchResponse.SerializeToString,
+            ),
+            'WaitBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.WaitBatch,
+                    request_deserializer=batchgate_dot_v1_dot_batch__service__pb2.WaitBatchRequest.FromString,
+                    response_serializer=batchgate_dot_v1_dot_batch__service__pb2.WaitBatchResponse.SerializeToString,
+            ),
+            'SubmitBatch': grpc.stream_unary_rpc_method_handler(
+                    servicer.SubmitBatch,
+                    request_deserializer=batchgate_dot_v1_dot_batch__service__pb2.SubmitBatchRequest.FromString,
+                    response_serializer=batchgate_dot_v1_dot_batch__service__pb2.SubmitBatchResponse.SerializeToString,
+            ),
+            'StreamBatchResults': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamBatchResults,
+                    request_deserializer=batchgate_dot_v1_dot_batch__service__pb2.StreamBatchResultsRequest.FromString,
+                    response_serializer=batchgate_dot_v1_dot_batch__service__pb2.StreamBatchResultsResponse.SerializeToString,
+            ),
+            'RetryBatch': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryBatch,
+                    request_deserializer=batchgate_dot_v1_dot_batch__service__pb2.RetryBatchRequest.FromString,
+                    response_serializer=batchgate_dot_v1_dot_batch__service__pb2.RetryBatchResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -285,6 +411,141 @@ class BatchService(object):
             '/batchgate.v1.BatchService/CancelBatch',
             batchgate_dot_v1_dot_batch__service__pb2.CancelBatchRequest.SerializeToString,
             batchgate_dot_v1_dot_batch__service__pb2.CancelBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/batchgate.v1.BatchService/WatchBatch',
+            batchgate_dot_v1_dot_batch__service__pb2.WatchBatchRequest.SerializeToString,
+            batchgate_dot_v1_dot_batch__service__pb2.WatchBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WaitBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/batchgate.v1.BatchService/WaitBatch',
+            batchgate_dot_v1_dot_batch__service__pb2.WaitBatchRequest.SerializeToString,
+            batchgate_dot_v1_dot_batch__service__pb2.WaitBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitBatch(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/batchgate.v1.BatchService/SubmitBatch',
+            batchgate_dot_v1_dot_batch__service__pb2.SubmitBatchRequest.SerializeToString,
+            batchgate_dot_v1_dot_batch__service__pb2.SubmitBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamBatchResults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/batchgate.v1.BatchService/StreamBatchResults',
+            batchgate_dot_v1_dot_batch__service__pb2.StreamBatchResultsRequest.SerializeToString,
+            batchgate_dot_v1_dot_batch__service__pb2.StreamBatchResultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryBatch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/batchgate.v1.BatchService/RetryBatch',
+            batchgate_dot_v1_dot_batch__service__pb2.RetryBatchRequest.SerializeToString,
+            batchgate_dot_v1_dot_batch__service__pb2.RetryBatchResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,6 +89,62 @@ class BatchServiceStub:
     - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
     - FAILED_PRECONDITION/PROVIDER_CONFLICT: it is finished already, and unchanged.
     """
+    WatchBatch: _grpc.UnaryStreamMultiCallable[_batch_service_pb2.WatchBatchRequest, _batch_service_pb2.WatchBatchResponse]
+    """Watches a batch: a SNAPSHOT at once, a CHANGE whenever its status, counts or file ids change, a
+    HEARTBEAT at least every 30 seconds, and OK after a terminal state.
+
+    All watchers and waiters of one batch share one upstream poll. A passing fault of the provider
+    does not end a watch. A reader that is slow gets the newest state, not each one.
+
+    Upstream: `GET /batches/{id}` now and then, or one `GET /batches` for many batches.
+
+    Errors:
+    - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
+    - UNAVAILABLE/SERVER_DRAINING: the gateway is shutting down; watch again, on another replica.
+    """
+    WaitBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.WaitBatchRequest, _batch_service_pb2.WaitBatchResponse]
+    """Waits until a batch is terminal, or the timeout is over: a long poll for callers that cannot
+    stream. Shares the polls of WatchBatch.
+
+    Upstream: as WatchBatch.
+
+    Errors:
+    - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
+    """
+    SubmitBatch: _grpc.StreamUnaryMultiCallable[_batch_service_pb2.SubmitBatchRequest, _batch_service_pb2.SubmitBatchResponse]
+    """Creates a batch from rows: builds the JSONL, uploads it and creates the batch, in one call.
+
+    The first message carries `metadata`, all later ones `lines`. If creating fails for certain, the
+    uploaded file is deleted again.
+
+    Upstream: `POST /files`, then as CreateBatch.
+
+    Errors: those of UploadFile and CreateBatch.
+    """
+    StreamBatchResults: _grpc.UnaryStreamMultiCallable[_batch_service_pb2.StreamBatchResultsRequest, _batch_service_pb2.StreamBatchResultsResponse]
+    """Streams the results of a batch: its output file, then its error file, row by row, many rows a
+    message. Ends with OK and no rows where there are none.
+
+    To go on after a break, send the `resume_token` of the last message that arrived: the rows after
+    that message follow, on any replica.
+
+    Upstream: `GET /batches/{id}`, `GET /files/{id}/content` for one file or two.
+
+    Errors:
+    - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch, or the results are deleted.
+    - FAILED_PRECONDITION/BATCH_NOT_FINISHED: it is not terminal; see `wait_until_done`.
+    - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off; go on with the `resume_token`.
+    """
+    RetryBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.RetryBatchRequest, _batch_service_pb2.RetryBatchResponse]
+    """Tries again what has no success: reads which rows those are, and creates a new batch of them.
+
+    Upstream: as StreamBatchResults and SubmitBatch.
+
+    Errors:
+    - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
+    - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry.
+    - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file is gone.
+    """
 
 @_typing.type_check_only
 class BatchServiceAsyncStub(BatchServiceStub):
@@ -150,6 +206,62 @@ class BatchServiceAsyncStub(BatchServiceStub):
     Errors:
     - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
     - FAILED_PRECONDITION/PROVIDER_CONFLICT: it is finished already, and unchanged.
+    """
+    WatchBatch: _aio.UnaryStreamMultiCallable[_batch_service_pb2.WatchBatchRequest, _batch_service_pb2.WatchBatchResponse]  # type: ignore[assignment]
+    """Watches a batch: a SNAPSHOT at once, a CHANGE whenever its status, counts or file ids change, a
+    HEARTBEAT at least every 30 seconds, and OK after a terminal state.
+
+    All watchers and waiters of one batch share one upstream poll. A passing fault of the provider
+    does not end a watch. A reader that is slow gets the newest state, not each one.
+
+    Upstream: `GET /batches/{id}` now and then, or one `GET /batches` for many batches.
+
+    Errors:
+    - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
+    - UNAVAILABLE/SERVER_DRAINING: the gateway is shutting down; watch again, on another replica.
+    """
+    WaitBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.WaitBatchRequest, _batch_service_pb2.WaitBatchResponse]  # type: ignore[assignment]
+    """Waits until a batch is terminal, or the timeout is over: a long poll for callers that cannot
+    stream. Shares the polls of WatchBatch.
+
+    Upstream: as WatchBatch.
+
+    Errors:
+    - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
+    """
+    SubmitBatch: _aio.StreamUnaryMultiCallable[_batch_service_pb2.SubmitBatchRequest, _batch_service_pb2.SubmitBatchResponse]  # type: ignore[assignment]
+    """Creates a batch from rows: builds the JSONL, uploads it and creates the batch, in one call.
+
+    The first message carries `metadata`, all later ones `lines`. If creating fails for certain, the
+    uploaded file is deleted again.
+
+    Upstream: `POST /files`, then as CreateBatch.
+
+    Errors: those of UploadFile and CreateBatch.
+    """
+    StreamBatchResults: _aio.UnaryStreamMultiCallable[_batch_service_pb2.StreamBatchResultsRequest, _batch_service_pb2.StreamBatchResultsResponse]  # type: ignore[assignment]
+    """Streams the results of a batch: its output file, then its error file, row by row, many rows a
+    message. Ends with OK and no rows where there are none.
+
+    To go on after a break, send the `resume_token` of the last message that arrived: the rows after
+    that message follow, on any replica.
+
+    Upstream: `GET /batches/{id}`, `GET /files/{id}/content` for one file or two.
+
+    Errors:
+    - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch, or the results are deleted.
+    - FAILED_PRECONDITION/BATCH_NOT_FINISHED: it is not terminal; see `wait_until_done`.
+    - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off; go on with the `resume_token`.
+    """
+    RetryBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.RetryBatchRequest, _batch_service_pb2.RetryBatchResponse]  # type: ignore[assignment]
+    """Tries again what has no success: reads which rows those are, and creates a new batch of them.
+
+    Upstream: as StreamBatchResults and SubmitBatch.
+
+    Errors:
+    - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
+    - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry.
+    - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file is gone.
     """
 
 class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -233,6 +345,92 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
         - FAILED_PRECONDITION/PROVIDER_CONFLICT: it is finished already, and unchanged.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchBatch(
+        self,
+        request: _batch_service_pb2.WatchBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_batch_service_pb2.WatchBatchResponse], _abc.AsyncIterator[_batch_service_pb2.WatchBatchResponse]]:
+        """Watches a batch: a SNAPSHOT at once, a CHANGE whenever its status, counts or file ids change, a
+        HEARTBEAT at least every 30 seconds, and OK after a terminal state.
+
+        All watchers and waiters of one batch share one upstream poll. A passing fault of the provider
+        does not end a watch. A reader that is slow gets the newest state, not each one.
+
+        Upstream: `GET /batches/{id}` now and then, or one `GET /batches` for many batches.
+
+        Errors:
+        - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
+        - UNAVAILABLE/SERVER_DRAINING: the gateway is shutting down; watch again, on another replica.
+        """
+
+    @_abc_1.abstractmethod
+    def WaitBatch(
+        self,
+        request: _batch_service_pb2.WaitBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_batch_service_pb2.WaitBatchResponse, _abc.Awaitable[_batch_service_pb2.WaitBatchResponse]]:
+        """Waits until a batch is terminal, or the timeout is over: a long poll for callers that cannot
+        stream. Shares the polls of WatchBatch.
+
+        Upstream: as WatchBatch.
+
+        Errors:
+        - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitBatch(
+        self,
+        request_iterator: _MaybeAsyncIterator[_batch_service_pb2.SubmitBatchRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_batch_service_pb2.SubmitBatchResponse, _abc.Awaitable[_batch_service_pb2.SubmitBatchResponse]]:
+        """Creates a batch from rows: builds the JSONL, uploads it and creates the batch, in one call.
+
+        The first message carries `metadata`, all later ones `lines`. If creating fails for certain, the
+        uploaded file is deleted again.
+
+        Upstream: `POST /files`, then as CreateBatch.
+
+        Errors: those of UploadFile and CreateBatch.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamBatchResults(
+        self,
+        request: _batch_service_pb2.StreamBatchResultsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_batch_service_pb2.StreamBatchResultsResponse], _abc.AsyncIterator[_batch_service_pb2.StreamBatchResultsResponse]]:
+        """Streams the results of a batch: its output file, then its error file, row by row, many rows a
+        message. Ends with OK and no rows where there are none.
+
+        To go on after a break, send the `resume_token` of the last message that arrived: the rows after
+        that message follow, on any replica.
+
+        Upstream: `GET /batches/{id}`, `GET /files/{id}/content` for one file or two.
+
+        Errors:
+        - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch, or the results are deleted.
+        - FAILED_PRECONDITION/BATCH_NOT_FINISHED: it is not terminal; see `wait_until_done`.
+        - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off; go on with the `resume_token`.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryBatch(
+        self,
+        request: _batch_service_pb2.RetryBatchRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_batch_service_pb2.RetryBatchResponse, _abc.Awaitable[_batch_service_pb2.RetryBatchResponse]]:
+        """Tries again what has no success: reads which rows those are, and creates a new batch of them.
+
+        Upstream: as StreamBatchResults and SubmitBatch.
+
+        Errors:
+        - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
+        - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry.
+        - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file is gone.
         """
 
 def add_BatchServiceServicer_to_server(servicer: BatchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -133,6 +133,17 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Example: "internal error; x-request-id 4bf92f35"
     """
+    ERROR_REASON_INVALID_JSONL: _ErrorReason.ValueType  # 22
+    """INVALID_ARGUMENT, with a BadRequest violation per fault, up to 100. Lines of the file are not what
+    the provider takes; nothing was created.
+
+    Example: "3 faults in requests.jsonl, the first in line 3: invalid_json_line: not valid JSON"
+    """
+    ERROR_REASON_BATCH_NOT_FINISHED: _ErrorReason.ValueType  # 23
+    """FAILED_PRECONDITION. Results of a batch that is not terminal yet.
+
+    Example: "batch_abc123 is in_progress; set wait_until_done, or ask again later"
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Every error carries a `google.rpc.ErrorInfo` whose domain is "batchgate" and
@@ -252,5 +263,16 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 21
 """INTERNAL. A defect of the gateway. Its log has more, under the `x-request-id`.
 
 Example: "internal error; x-request-id 4bf92f35"
+"""
+ERROR_REASON_INVALID_JSONL: ErrorReason.ValueType  # 22
+"""INVALID_ARGUMENT, with a BadRequest violation per fault, up to 100. Lines of the file are not what
+the provider takes; nothing was created.
+
+Example: "3 faults in requests.jsonl, the first in line 3: invalid_json_line: not valid JSON"
+"""
+ERROR_REASON_BATCH_NOT_FINISHED: ErrorReason.ValueType  # 23
+"""FAILED_PRECONDITION. Results of a batch that is not terminal yet.
+
+Example: "batch_abc123 is in_progress; set wait_until_done, or ask again later"
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -21,6 +21,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _JsonlCheck:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _JsonlCheckEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_JsonlCheck.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    JSONL_CHECK_UNSPECIFIED: _JsonlCheck.ValueType  # 0
+    """STRICT where `purpose` is "batch", else OFF."""
+    JSONL_CHECK_STRICT: _JsonlCheck.ValueType  # 1
+    """Every line is checked by the provider's own rules, before the file can be created. The models and
+    urls that the configuration replaces are replaced.
+    """
+    JSONL_CHECK_OFF: _JsonlCheck.ValueType  # 2
+    """Bytes pass untouched."""
+
+class JsonlCheck(_JsonlCheck, metaclass=_JsonlCheckEnumTypeWrapper):
+    """Whether the lines of an upload are checked on their way."""
+
+JSONL_CHECK_UNSPECIFIED: JsonlCheck.ValueType  # 0
+"""STRICT where `purpose` is "batch", else OFF."""
+JSONL_CHECK_STRICT: JsonlCheck.ValueType  # 1
+"""Every line is checked by the provider's own rules, before the file can be created. The models and
+urls that the configuration replaces are replaced.
+"""
+JSONL_CHECK_OFF: JsonlCheck.ValueType  # 2
+"""Bytes pass untouched."""
+Global___JsonlCheck: _TypeAlias = JsonlCheck  # noqa: Y015
+
 class _SortOrder:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -88,6 +116,10 @@ class UploadFileMetadata(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     EXPIRES_AFTER_FIELD_NUMBER: _builtins.int
     CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    JSONL_CHECK_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    WAIT_UNTIL_PROCESSED_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Optional. The provider profile; empty means the default one."""
     filename: _builtins.str
@@ -104,6 +136,22 @@ class UploadFileMetadata(_message.Message):
     """Optional. The file's SHA-256 in hex. If given it is verified before the upload is completed."""
     content_type: _builtins.str
     """Optional. The content's media type; empty means "application/octet-stream"."""
+    jsonl_check: Global___JsonlCheck.ValueType
+    """Optional. Whether each line is checked on its way. UNSPECIFIED means STRICT where `purpose` is
+    "batch", else OFF.
+    """
+    endpoint: _builtins.str
+    """Optional. Where the batch will go, such as "/v1/chat/completions". If given, the url of every
+    line must match it.
+    """
+    validate_only: _builtins.bool
+    """Optional. Check only: nothing is sent to the provider, and the answer is OK with the report,
+    faults included.
+    """
+    wait_until_processed: _builtins.bool
+    """Optional. Answer only when the provider has processed the file, so that a batch can use it at
+    once (Azure OpenAI); within the caller's deadline.
+    """
     @_builtins.property
     def expires_after(self) -> _duration_pb2.Duration:
         """Optional. How long after its creation the provider deletes the file, in whole seconds. OpenAI
@@ -122,10 +170,14 @@ class UploadFileMetadata(_message.Message):
         sha256: _builtins.str = ...,
         expires_after: _duration_pb2.Duration | None = ...,
         content_type: _builtins.str = ...,
+        jsonl_check: Global___JsonlCheck.ValueType = ...,
+        endpoint: _builtins.str = ...,
+        validate_only: _builtins.bool = ...,
+        wait_until_processed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "expires_after", b"expires_after", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "content_type", b"content_type", "expires_after", b"expires_after", "filename", b"filename", "provider", b"provider", "purpose", b"purpose", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "content_type", b"content_type", "endpoint", b"endpoint", "expires_after", b"expires_after", "filename", b"filename", "jsonl_check", b"jsonl_check", "provider", b"provider", "purpose", b"purpose", "sha256", b"sha256", "size_bytes", b"size_bytes", "validate_only", b"validate_only", "wait_until_processed", b"wait_until_processed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
     _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
@@ -143,7 +195,7 @@ class UploadFileResponse(_message.Message):
     REPORT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def file(self) -> _file_pb2.File:
-        """The file as the provider describes it."""
+        """The file as the provider describes it. Unset with `validate_only`."""
 
     @_builtins.property
     def report(self) -> Global___UploadReport:
@@ -172,26 +224,98 @@ class UploadReport(_message.Message):
     RECEIVED_BYTES_FIELD_NUMBER: _builtins.int
     SENT_BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    LINE_COUNT_FIELD_NUMBER: _builtins.int
+    MODELS_FIELD_NUMBER: _builtins.int
+    URLS_FIELD_NUMBER: _builtins.int
+    REWRITTEN_LINES_FIELD_NUMBER: _builtins.int
+    ISSUES_FIELD_NUMBER: _builtins.int
     received_bytes: _builtins.int
     """How many bytes of content came from the caller."""
     sent_bytes: _builtins.int
     """How many bytes of content went to the provider."""
     sha256: _builtins.str
     """The SHA-256 of what was received, in lower-case hex."""
+    line_count: _builtins.int
+    """How many lines there are, blank ones aside. 0 if they were not looked at."""
+    rewritten_lines: _builtins.int
+    """How many lines were changed on their way: another model, or another form of the url."""
+    @_builtins.property
+    def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The models that lines name, as received, in order of appearance; at most 100."""
+
+    @_builtins.property
+    def urls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The urls that lines name, as received, in order of appearance; at most 100."""
+
+    @_builtins.property
+    def issues(self) -> _containers.RepeatedCompositeFieldContainer[Global___JsonlIssue]:
+        """The faults found, at most 100. In an answer only with `validate_only`."""
+
     def __init__(
         self,
         *,
         received_bytes: _builtins.int = ...,
         sent_bytes: _builtins.int = ...,
         sha256: _builtins.str = ...,
+        line_count: _builtins.int = ...,
+        models: _abc.Iterable[_builtins.str] | None = ...,
+        urls: _abc.Iterable[_builtins.str] | None = ...,
+        rewritten_lines: _builtins.int = ...,
+        issues: _abc.Iterable[Global___JsonlIssue] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["received_bytes", b"received_bytes", "sent_bytes", b"sent_bytes", "sha256", b"sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issues", b"issues", "line_count", b"line_count", "models", b"models", "received_bytes", b"received_bytes", "rewritten_lines", b"rewritten_lines", "sent_bytes", b"sent_bytes", "sha256", b"sha256", "urls", b"urls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UploadReport: _TypeAlias = UploadReport  # noqa: Y015
+
+@_typing.final
+class JsonlIssue(_message.Message):
+    """A fault of a line."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    BYTE_OFFSET_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    PARAM_FIELD_NUMBER: _builtins.int
+    CUSTOM_ID_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    """The line, counted from 1. 0 if the fault is of the whole file."""
+    byte_offset: _builtins.int
+    """Where the line begins, in bytes from the begin of the file."""
+    code: _builtins.str
+    """What is wrong, in the providers' own word where there is one: "invalid_json_line",
+    "duplicate_custom_id", "url_mismatch", "model_mismatch", "too_many_tasks", "empty_file",
+    "missing_required_parameter", "invalid_method", "line_too_long", "invalid_utf8",
+    "byte_order_mark".
+    """
+    param: _builtins.str
+    """The member at fault, such as "body.model"."""
+    custom_id: _builtins.str
+    """The line's custom_id, if it has one."""
+    message: _builtins.str
+    """What is wrong and what to do, for people."""
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        byte_offset: _builtins.int = ...,
+        code: _builtins.str = ...,
+        param: _builtins.str = ...,
+        custom_id: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["byte_offset", b"byte_offset", "code", b"code", "custom_id", b"custom_id", "line", b"line", "message", b"message", "param", b"param"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JsonlIssue: _TypeAlias = JsonlIssue  # noqa: Y015
 
 @_typing.final
 class GetFileRequest(_message.Message):

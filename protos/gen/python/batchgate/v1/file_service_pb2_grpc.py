@@ -101,6 +101,8 @@ class FileServiceServicer(object):
         - INVALID_ARGUMENT/UPLOAD_PROTOCOL: no metadata, metadata twice, or no chunk at all (an empty
         file is sent as one empty chunk).
         - INVALID_ARGUMENT/FILE_TOO_LARGE: over the provider's or the gateway's limit.
+        - INVALID_ARGUMENT/INVALID_JSONL: lines are not what the provider takes; no file was created. The
+        details name each fault with its line, up to 100.
         - DATA_LOSS/CHECKSUM_MISMATCH: the bytes differ from `size_bytes` or `sha256`; no file was
         created.
         - INVALID_ARGUMENT/PROVIDER_REJECTED: the provider refuses the file, such as for its purpose.

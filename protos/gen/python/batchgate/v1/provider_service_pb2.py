@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#batchgate/v1/provider_service.proto\x12\x0c\x62\x61tchgate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\",\n\x14ListProvidersRequest\x12\x14\n\x0c\x63heck_health\x18\x01 \x01(\x08\"B\n\x15ListProvidersResponse\x12)\n\tproviders\x18\x01 \x03(\x0b\x32\x16.batchgate.v1.Provider\"\xd9\x01\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.batchgate.v1.ProviderKind\x12\x12\n\nis_default\x18\x03 \x01(\x08\x12\x10\n\x08\x61pi_host\x18\x04 \x01(\t\x12\x13\n\x0b\x61pi_version\x18\x05 \x01(\t\x12,\n\x06limits\x18\x06 \x01(\x0b\x32\x1c.batchgate.v1.ProviderLimits\x12,\n\x06health\x18\x07 \x01(\x0b\x32\x1c.batchgate.v1.ProviderHealth\"N\n\x0eProviderLimits\x12\x1e\n\x16max_requests_per_batch\x18\x01 \x01(\x03\x12\x1c\n\x14max_batch_file_bytes\x18\x02 \x01(\x03\"\x82\x01\n\x0eProviderHealth\x12\x30\n\x05state\x18\x01 \x01(\x0e\x32!.batchgate.v1.ProviderHealthState\x12.\n\nchecked_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*g\n\x0cProviderKind\x12\x1d\n\x19PROVIDER_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PROVIDER_KIND_OPENAI\x10\x01\x12\x1e\n\x1aPROVIDER_KIND_AZURE_OPENAI\x10\x02*\x84\x01\n\x13ProviderHealthState\x12%\n!PROVIDER_HEALTH_STATE_UNSPECIFIED\x10\x00\x12!\n\x1dPROVIDER_HEALTH_STATE_HEALTHY\x10\x01\x12#\n\x1fPROVIDER_HEALTH_STATE_UNHEALTHY\x10\x02\x32k\n\x0fProviderService\x12X\n\rListProviders\x12\".batchgate.v1.ListProvidersRequest\x1a#.batchgate.v1.ListProvidersResponseBW\n\x0fio.batchgate.v1P\x01ZBgithub.com/batchgate/batchgate/clients/go/batchgate/v1;batchgatev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#batchgate/v1/provider_service.proto\x12\x0c\x62\x61tchgate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\",\n\x14ListProvidersRequest\x12\x14\n\x0c\x63heck_health\x18\x01 \x01(\x08\"B\n\x15ListProvidersResponse\x12)\n\tproviders\x18\x01 \x03(\x0b\x32\x16.batchgate.v1.Provider\"\xcf\x02\n\x08Provider\x12\x0c\n\x04name\x18\x01 \x01(\t\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.batchgate.v1.ProviderKind\x12\x12\n\nis_default\x18\x03 \x01(\x08\x12\x10\n\x08\x61pi_host\x18\x04 \x01(\t\x12\x13\n\x0b\x61pi_version\x18\x05 \x01(\t\x12,\n\x06limits\x18\x06 \x01(\x0b\x32\x1c.batchgate.v1.ProviderLimits\x12,\n\x06health\x18\x07 \x01(\x0b\x32\x1c.batchgate.v1.ProviderHealth\x12?\n\rmodel_aliases\x18\x08 \x03(\x0b\x32(.batchgate.v1.Provider.ModelAliasesEntry\x1a\x33\n\x11ModelAliasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"N\n\x0eProviderLimits\x12\x1e\n\x16max_requests_per_batch\x18\x01 \x01(\x03\x12\x1c\n\x14max_batch_file_bytes\x18\x02 \x01(\x03\"\x82\x01\n\x0eProviderHealth\x12\x30\n\x05state\x18\x01 \x01(\x0e\x32!.batchgate.v1.ProviderHealthState\x12.\n\nchecked_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*g\n\x0cProviderKind\x12\x1d\n\x19PROVIDER_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14PROVIDER_KIND_OPENAI\x10\x01\x12\x1e\n\x1aPROVIDER_KIND_AZURE_OPENAI\x10\x02*\x84\x01\n\x13ProviderHealthState\x12%\n!PROVIDER_HEALTH_STATE_UNSPECIFIED\x10\x00\x12!\n\x1dPROVIDER_HEALTH_STATE_HEALTHY\x10\x01\x12#\n\x1fPROVIDER_HEALTH_STATE_UNHEALTHY\x10\x02\x32k\n\x0fProviderService\x12X\n\rListProviders\x12\".batchgate.v1.ListProvidersRequest\x1a#.batchgate.v1.ListProvidersResponseBW\n\x0fio.batchgate.v1P\x01ZBgithub.com/batchgate/batchgate/clients/go/batchgate/v1;batchgatev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,20 +33,24 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'batchgate.v1.provider_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.batchgate.v1P\001ZBgithub.com/batchgate/batchgate/clients/go/batchgate/v1;batchgatev1'
-  _globals['_PROVIDERKIND']._serialized_start=633
-  _globals['_PROVIDERKIND']._serialized_end=736
-  _globals['_PROVIDERHEALTHSTATE']._serialized_start=739
-  _globals['_PROVIDERHEALTHSTATE']._serialized_end=871
+  _globals['_PROVIDER_MODELALIASESENTRY']._loaded_options = None
+  _globals['_PROVIDER_MODELALIASESENTRY']._serialized_options = b'8\001'
+  _globals['_PROVIDERKIND']._serialized_start=751
+  _globals['_PROVIDERKIND']._serialized_end=854
+  _globals['_PROVIDERHEALTHSTATE']._serialized_start=857
+  _globals['_PROVIDERHEALTHSTATE']._serialized_end=989
   _globals['_LISTPROVIDERSREQUEST']._serialized_start=86
   _globals['_LISTPROVIDERSREQUEST']._serialized_end=130
   _globals['_LISTPROVIDERSRESPONSE']._serialized_start=132
   _globals['_LISTPROVIDERSRESPONSE']._serialized_end=198
   _globals['_PROVIDER']._serialized_start=201
-  _globals['_PROVIDER']._serialized_end=418
-  _globals['_PROVIDERLIMITS']._serialized_start=420
-  _globals['_PROVIDERLIMITS']._serialized_end=498
-  _globals['_PROVIDERHEALTH']._serialized_start=501
-  _globals['_PROVIDERHEALTH']._serialized_end=631
-  _globals['_PROVIDERSERVICE']._serialized_start=873
-  _globals['_PROVIDERSERVICE']._serialized_end=980
+  _globals['_PROVIDER']._serialized_end=536
+  _globals['_PROVIDER_MODELALIASESENTRY']._serialized_start=485
+  _globals['_PROVIDER_MODELALIASESENTRY']._serialized_end=536
+  _globals['_PROVIDERLIMITS']._serialized_start=538
+  _globals['_PROVIDERLIMITS']._serialized_end=616
+  _globals['_PROVIDERHEALTH']._serialized_start=619
+  _globals['_PROVIDERHEALTH']._serialized_end=749
+  _globals['_PROVIDERSERVICE']._serialized_start=991
+  _globals['_PROVIDERSERVICE']._serialized_end=1098
 # @@protoc_insertion_point(module_scope)

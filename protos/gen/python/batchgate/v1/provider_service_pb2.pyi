@@ -120,6 +120,26 @@ class Provider(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ModelAliasesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     IS_DEFAULT_FIELD_NUMBER: _builtins.int
@@ -127,6 +147,7 @@ class Provider(_message.Message):
     API_VERSION_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     HEALTH_FIELD_NUMBER: _builtins.int
+    MODEL_ALIASES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name that requests use as `provider`."""
     kind: Global___ProviderKind.ValueType
@@ -145,6 +166,10 @@ class Provider(_message.Message):
     def health(self) -> Global___ProviderHealth:
         """How it was when last seen."""
 
+    @_builtins.property
+    def model_aliases(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Models that are replaced in lines on their way, and by what: mostly names of deployments."""
+
     def __init__(
         self,
         *,
@@ -155,10 +180,11 @@ class Provider(_message.Message):
         api_version: _builtins.str = ...,
         limits: Global___ProviderLimits | None = ...,
         health: Global___ProviderHealth | None = ...,
+        model_aliases: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["health", b"health", "limits", b"limits"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_host", b"api_host", "api_version", b"api_version", "health", b"health", "is_default", b"is_default", "kind", b"kind", "limits", b"limits", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_host", b"api_host", "api_version", b"api_version", "health", b"health", "is_default", b"is_default", "kind", b"kind", "limits", b"limits", "model_aliases", b"model_aliases", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
