@@ -206,6 +206,10 @@ class OpenAI:
         }
         return shape | self.consumption(batch)
 
+    def creation_headers(self, account: Account) -> dict[str, str]:  # noqa: ARG002 - Azure counts
+        """What the answer to a new batch says beside its body."""
+        return {}
+
     def consumption(self, batch: StoredBatch) -> Json:
         """The batch's ``model`` and ``usage``."""
         usage = batch.usage
