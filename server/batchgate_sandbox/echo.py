@@ -161,7 +161,7 @@ def _response(question: _Question) -> Answer:
         "top_p": question.body.get("top_p", 1.0),
         "usage": {
             "input_tokens": question.input_tokens,
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": question.output_tokens,
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": question.input_tokens + question.output_tokens,

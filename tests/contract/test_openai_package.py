@@ -82,7 +82,8 @@ def rows(package: OpenAI, file_id: str | None) -> list[dict[str, Any]]:
 def test_the_whole_round(package: OpenAI, flavour: str) -> None:
     lines = [line("good", "Hi"), line("bad", sandbox={"fail": 429})]
     file_id = upload(package, lines)
-    assert [one.id for one in package.files.list()] == [file_id]
+    # Only the page: without paging the package would ask 2024-10-21 for a next one for ever.
+    assert [one.id for one in package.files.list().data] == [file_id]
     batch = package.batches.create(
         input_file_id=file_id,
         endpoint="/v1/chat/completions",
@@ -118,7 +119,7 @@ def test_lists_go_on_to_the_last_page(package: OpenAI, flavour: str) -> None:
     ]
     assert [one.id for one in package.batches.list(limit=2)] == made[::-1]
     files = [upload(package, [line("a")]) for _ in range(3)][::-1]
-    if flavour != "azure-2024-10-21":
+    if not flavour.startswith("azure-2024"):
         assert [one.id for one in package.files.list(limit=2, purpose="batch")][:3] == files
 
 
