@@ -13,6 +13,7 @@ from typing import Any
 Json = dict[str, Any]
 
 _DIMENSIONS = 8
+_MOST_DIMENSIONS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +175,14 @@ def _embedding(question: _Question) -> Answer:
     given = question.body.get("input", "")
     texts = given if isinstance(given, list) else [given]
     count = sum(tokens(_text(one)) for one in texts)
-    size = question.body.get("dimensions")
+    wanted = question.body.get("dimensions")
+    sensible = isinstance(wanted, int) and 1 <= wanted <= _MOST_DIMENSIONS
+    size = int(wanted) if wanted and sensible else _DIMENSIONS
     data = [
         {
             "object": "embedding",
             "index": index,
-            "embedding": _vector(_text(one), size if isinstance(size, int) else _DIMENSIONS),
+            "embedding": _vector(_text(one), size),
         }
         for index, one in enumerate(texts)
     ]

@@ -83,7 +83,7 @@ class SandboxServer:
                     access_log=False,
                     server_header=False,
                     timeout_keep_alive=75,
-                    timeout_graceful_shutdown=2,
+                    timeout_graceful_shutdown=1,
                 )
             )
             serving = asyncio.create_task(server.serve(sockets=[self._socket]))

@@ -453,3 +453,15 @@ def test_the_same_line_gets_the_same_answer(openai: Door) -> None:
         return body
 
     assert answer() == answer()
+
+
+def test_a_defect_of_the_sandbox_fails_the_batch(
+    openai: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("batchgate_sandbox.lifecycle.answer", broken)
+    ended = openai.ended([line("a")])
+    assert (ended["status"], ended["errors"]["data"][0]["code"]) == ("failed", "server_error")
+    assert "ZeroDivisionError" in caplog.text
