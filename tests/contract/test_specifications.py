@@ -53,6 +53,7 @@ def test_files(door: Door) -> None:
 
 
 def test_a_batch_at_every_moment_of_its_life(door: Door) -> None:
+    door.settings(step_seconds=0.05)
     batch = door.batch([line("a"), line("b", sandbox={"fail": 500})], metadata={"k": "v"})
     seen: set[str] = {batch["status"]}
 
