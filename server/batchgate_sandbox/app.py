@@ -125,6 +125,7 @@ class _Table:
         key = flavour.credential(request.headers)
         if account_name(key) == WRONG_KEY:
             raise flavour.wrong_credential(key, request.headers)
+        flavour.check_request_id(request.headers.get("x-client-request-id", ""))
         handler = handlers.get(request.method)
         if handler is None and handlers:
             message = f"Not allowed to {request.method} on {request.url.path}"

@@ -89,6 +89,9 @@ class Azure2024(OpenAI):
             Reason.UNAUTHORIZED, message, extra={"statusCode": 401, "message": message}
         )
 
+    def check_request_id(self, given: str) -> None:
+        """Azure does not know the header."""
+
     def new_request_id(self) -> str:
         """A GUID."""
         return str(uuid.uuid4())
