@@ -1,0 +1,5 @@
+"""The command line: one file for each command."""
+
+from batchgate_client.cli.program import main
+
+__all__ = ["main"]

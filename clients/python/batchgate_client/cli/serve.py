@@ -1,0 +1,92 @@
+"""`batchgate serve`: the gateway in the foreground."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from batchgate_client.cli.failures import cannot_listen, failure, server_extra
+
+if TYPE_CHECKING:
+    from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
+
+# The options by the setting that each overrides, to tell a mistake by the name that was typed.
+_OPTIONS = {"listen": "--listen", "log.format": "--log-format", "log.level": "--log-level"}
+
+
+def serve(
+    *,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="host:port or unix:/path; port 0 takes a free one. "
+            "Default: as configured, else 127.0.0.1:50051.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="TOML file. Default: $BATCHGATE_CONFIG, else only the environment.",
+            show_default=False,
+        ),
+    ] = None,
+    log_format: Annotated[
+        str | None, typer.Option(metavar="json|console", help="Form of a log line.")
+    ] = None,
+    log_level: Annotated[
+        str | None,
+        typer.Option(metavar="debug|info|warning|error", help="Least serious line to log."),
+    ] = None,
+) -> None:
+    """Run the gateway."""
+    with server_extra():
+        # Here, since both are slow to import and not there without the extra.
+        from batchgate_server.__main__ import serve as run  # noqa: PLC0415
+        from batchgate_server.settings import ConfigurationError, load_settings  # noqa: PLC0415
+    try:
+        settings = load_settings(
+            config=config,
+            overrides={"listen": listen, "log": {"format": log_format, "level": log_level}},
+        )
+    except ConfigurationError as error:
+        given = {"listen": listen, "log.format": log_format, "log.level": log_level}
+        lines = [
+            f"  {_OPTIONS[one.place] if given.get(one.place) else one.place}: {one.message}"
+            for one in error.problems
+        ]
+        raise failure("\n".join(["the configuration cannot be used:", *lines]), code=2) from None
+    announced = False
+
+    def announce(address: str) -> None:
+        nonlocal announced
+        announced = True
+        typer.echo(announcement(address, settings))
+
+    try:
+        run(settings, announce=announce)
+    except OSError as error:
+        if announced:
+            raise  # It did listen; this is something else.
+        raise cannot_listen(settings.listen, error) from None
+
+
+def announcement(address: str, settings: "Settings") -> str:
+    """Where the gateway listens and whom it calls, as lines for people and logs. No secrets."""
+    names = list(settings.providers)
+    default = settings.default_provider or (names[0] if len(names) == 1 else None)
+    width = max(map(len, names))
+    lines = [f"batchgate: listening on {address}"]
+    for name, profile in settings.providers.items():
+        mark = "  (default)" if name == default else ""
+        lines.append(f"  {name:<{width}}  {_described(profile)}{mark}")
+    return "\n".join(lines)
+
+
+def _described(profile: "OpenAIProfile | AzureOpenAIProfile") -> str:
+    if profile.kind == "openai":
+        return f"{profile.kind} at {urlsplit(profile.base_url).netloc}"
+    return f"{profile.kind} at {urlsplit(profile.endpoint).netloc}, API {profile.api_version}"
