@@ -29,7 +29,7 @@ OF_PROVIDERS = [name for name in CALLS if name != "ListProviders"]
 
 
 def call(gateway: Gateway, name: str, **fields: Any) -> Any:
-    """The call, to be awaited; `timeout` and `metadata` are gRPC's if given as `_timeout` …"""
+    """The call, to be awaited. `_timeout` and `_metadata` are gRPC's own, not fields."""
     options = {key[1:]: fields.pop(key) for key in list(fields) if key.startswith("_")}
     request, least = CALLS[name]
     method = next(
