@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from batchgate.v1 import provider_service_pb2
-from batchgate_server.errors import OutcomeUnknown, ProviderBadResponse
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import BearerCredential, Credential
 from batchgate_server.providers.paging import page_of
@@ -185,7 +184,7 @@ class OpenAIProvider:
         if data is None and isinstance(answer, Mapping):
             data = []
         if not isinstance(data, list):
-            raise ProviderBadResponse(f"{self.name} answered a list with something else")
+            raise self.rest.unreadable("answered a list with something else", created=False)
         items = [
             self._read(model, item) for item in data if isinstance(item, Mapping) and item.get("id")
         ]
@@ -197,9 +196,6 @@ class OpenAIProvider:
             return model.model_validate(answer)
         except ValidationError as exc:
             # The answer's content stays out of the message: it may quote the caller's data.
-            said = f"{self.name} answered with something that is no {model.__name__[4:].lower()}"
-            if creates:
-                raise OutcomeUnknown(
-                    f"{said}: look before repeating it", metadata={"provider": self.name}
-                ) from exc
-            raise ProviderBadResponse(said, metadata={"provider": self.name}) from exc
+            raise self.rest.unreadable(
+                f"answered with something that is no {model.__name__[4:].lower()}", created=creates
+            ) from exc

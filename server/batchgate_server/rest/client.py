@@ -295,14 +295,25 @@ class RestClient:
                     ) from exc
                 raise
         except GatewayError as exc:
-            call = current_call()
-            exc.metadata.setdefault("provider", self.endpoint.provider)
-            if call.provider_request_id:
-                exc.metadata.setdefault("provider_request_id", call.provider_request_id)
-            self.health.saw(exc)
+            self._note(exc)
             raise
         else:
             self.health.saw(None)
+
+    def unreadable(self, said: str, *, created: bool) -> GatewayError:
+        """The error for an answer that is JSON, but not what was asked for."""
+        error: GatewayError = ProviderBadResponse(f"{self.endpoint.provider} {said}")
+        if created:
+            error = OutcomeUnknown(f"{error.message}: look before repeating it")
+        self._note(error)
+        return error
+
+    def _note(self, error: GatewayError) -> None:
+        call = current_call()
+        error.metadata.setdefault("provider", self.endpoint.provider)
+        if call.provider_request_id:
+            error.metadata.setdefault("provider_request_id", call.provider_request_id)
+        self.health.saw(error)
 
     def _unclear(
         self, exc: Exception, kind: type[GatewayError], what: str, *, created: bool
