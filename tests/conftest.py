@@ -63,6 +63,14 @@ class Account:
             )
             assert answer.status_code < 300, answer.text
 
+    async def settings(self, **changes: object) -> None:
+        """Change the account's settings; see `batchgate_sandbox.accounts.Settings`."""
+        async with httpx.AsyncClient(verify=tls()) as client:
+            answer = await client.patch(
+                f"{self.url}/_sandbox/settings", params={"key": self.key}, json=changes
+            )
+            assert answer.status_code == 200, answer.text
+
     async def requests(self) -> list[dict[str, Any]]:
         """What arrived from this account."""
         async with httpx.AsyncClient(verify=tls()) as client:

@@ -106,6 +106,13 @@ class OpenAIProvider:
         """A file's content, as a response to be read."""
         return self.rest.download(f"/files/{file_id}/content", headers=headers)
 
+    def check_batch(self, new: NewBatch) -> None:
+        """Refuse, before anything is sent, what this provider cannot do at all.
+
+        Raises:
+            InvalidField: a field is not known to it.
+        """
+
     async def create_batch(self, new: NewBatch) -> RestBatch:
         """Create a batch."""
         document: dict[str, object] = {
@@ -118,7 +125,7 @@ class OpenAIProvider:
         if new.output_expires_after_seconds is not None:
             document["output_expires_after"] = {
                 "anchor": "created_at",
-                "seconds": self._output_expiry(new.output_expires_after_seconds),
+                "seconds": new.output_expires_after_seconds,
             }
         answer = await self.rest.call("POST", "/batches", body=to_json(document), creates=True)
         return self._read(RestBatch, answer, creates=True)
@@ -163,9 +170,6 @@ class OpenAIProvider:
         if seconds is None:
             return ()
         return (("expires_after[anchor]", "created_at"), ("expires_after[seconds]", str(seconds)))
-
-    def _output_expiry(self, seconds: int) -> int:
-        return seconds
 
     # Reading answers.
 
