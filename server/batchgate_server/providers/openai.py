@@ -13,7 +13,7 @@ from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import BearerCredential, Credential
 from batchgate_server.providers.paging import page_of
 from batchgate_server.rest.client import Endpoint, Params, RestClient
-from batchgate_server.rest.models import RestBatch, RestFile, RestResource
+from batchgate_server.rest.models import RestBatch, RestFile, RestResource, text
 from batchgate_server.rest.multipart import Multipart
 from batchgate_server.rest.secrets import cleaner
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
@@ -190,7 +190,9 @@ class OpenAIProvider:
         if not isinstance(data, list):
             raise self.rest.unreadable("answered a list with something else", created=False)
         items = [
-            self._read(model, item) for item in data if isinstance(item, Mapping) and item.get("id")
+            self._read(model, item)
+            for item in data
+            if isinstance(item, Mapping) and text(item.get("id"))
         ]
         has_more = answer.get("has_more") if isinstance(answer, Mapping) else None
         return items, has_more if isinstance(has_more, bool) else None
