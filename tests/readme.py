@@ -8,7 +8,10 @@ from pathlib import Path
 from batchgate_server.settings.reference import reference
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-BEGIN, END = "<!-- settings: made by `python -m tests.readme`, held by a test -->", "<!-- /settings -->"
+BEGIN, END = (
+    "<!-- settings: made by `python -m tests.readme`, held by a test -->",
+    "<!-- /settings -->",
+)
 
 
 def settings_table() -> str:
@@ -17,7 +20,10 @@ def settings_table() -> str:
     for row in reference():
         default = f"`{row.default}`" if row.default not in {"", "required"} else row.default
         rows.append(f"| `{row.name}` | {default} | {row.meaning} |")
-    rows += ["", "Its variable is `BATCHGATE_` and the setting in capitals, with `__` for each dot:"]
+    rows += [
+        "",
+        "Its variable is `BATCHGATE_` and the setting in capitals, with `__` for each dot:",
+    ]
     rows.append("`BATCHGATE_PROVIDERS__AZURE_EU__API_VERSION` is `providers.azure-eu.api_version`.")
     return "\n".join(rows)
 
