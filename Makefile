@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
 
-.PHONY: help demo test lint protos bench clean
+.PHONY: help demo test test-slow lint protos bench clean
 .DEFAULT_GOAL := help
 
 help: ## Say what each target does
@@ -20,7 +20,10 @@ demo: $(SETUP) ## Start a sandbox provider and the gateway, run a batch on both 
 	$(BIN)/batchgate demo
 
 test: $(SETUP) ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term $(TESTS)
+	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=term $(TESTS)
+
+test-slow: $(SETUP) ## Run the tests that take longer
+	$(BIN)/python -m pytest -m slow $(TESTS)
 
 lint: $(SETUP) ## ruff and mypy
 	$(BIN)/ruff check .

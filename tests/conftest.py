@@ -114,7 +114,7 @@ class Gateway:
 def upload_messages(
     content: bytes, *, chunk: int = CHUNK, **metadata: Any
 ) -> Iterator[file_service_pb2.UploadFileRequest]:
-    """What an upload sends: its metadata, then chunks."""
+    """The metadata of an upload, then its chunks."""
     yield file_service_pb2.UploadFileRequest(
         metadata=file_service_pb2.UploadFileMetadata(**metadata)
     )
@@ -140,7 +140,7 @@ async def running_gateway(
 
 @pytest.fixture
 async def open_gateway(tmp_path: Path) -> AsyncIterator[OpenGateway]:
-    """Opens gateways by settings: `await open_gateway({"providers": …}, transport=…)`."""
+    """A function that opens a gateway with these settings, until the test ends."""
     async with AsyncExitStack() as stack:
 
         async def open_one(

@@ -43,15 +43,16 @@ class Settings:
         """Take over ``wanted``.
 
         Raises:
-            ValueError: An unknown name, or a value that is no number (or null).
+            ValueError: An unknown name, or a value of the wrong kind.
         """
-        known = {one.name for one in fields(self)}
+        known = {one.name: one.type for one in fields(self)}
         for name, value in wanted.items():
             if name not in known:
                 raise ValueError(f"no such setting: {name}; there are {', '.join(sorted(known))}")
-            number = isinstance(value, int | float | None) and not isinstance(value, bool)
-            if not number:
-                raise ValueError(f"{name} must be a number")
+            kind: Any = int | float if known[name] is float else known[name]
+            good = isinstance(value, kind) and not isinstance(value, bool)
+            if not good or (value or 0) < 0:
+                raise ValueError(f"{name} must be a number from 0 on, of the right kind")
         for name, value in wanted.items():
             setattr(self, name, value)
 

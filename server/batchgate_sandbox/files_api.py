@@ -42,9 +42,10 @@ async def create_file(call: Call) -> Response:
 
 def _limit(call: Call, upload: Upload) -> int:
     flavour, settings = call.flavour, call.account.settings
+    limit = settings.max_file_bytes or flavour.max_file_bytes
     if flavour.batch_size_checked_at_upload and upload.fields.get("purpose") == "batch":
-        return int(settings.max_batch_file_bytes or flavour.max_batch_file_bytes)
-    return int(settings.max_file_bytes or flavour.max_file_bytes)
+        limit = min(limit, settings.max_batch_file_bytes or flavour.max_batch_file_bytes)
+    return limit
 
 
 def _accept(call: Call, upload: Upload) -> StoredFile:
@@ -81,7 +82,7 @@ def _check_quota(call: Call, *, expiring: bool) -> None:
     quota = call.flavour.max_batch_files
     if quota is None:
         return
-    most = quota[1] if expiring else int(call.account.settings.max_batch_files or quota[0])
+    most = quota[1] if expiring else (call.account.settings.max_batch_files or quota[0])
     files = call.account.batch_files()
     if sum((one.expires_at is not None) is expiring for one in files) >= most:
         kind = "with" if expiring else "without"

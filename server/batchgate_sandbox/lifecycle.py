@@ -142,7 +142,7 @@ class BatchRun:
             self._stop = "expire" if outcome == "expired" else "stall"
 
     async def _answer_all(self) -> End:
-        slices = max(1, int(self._account.settings.slices))
+        slices = max(1, self._account.settings.slices)
         self._file.seek(0)
         lines = numbered(self._file)
         size = -(-self._batch.total // slices)

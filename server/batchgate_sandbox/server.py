@@ -152,11 +152,8 @@ def sandbox_in_thread(
         try:
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 runner.run(serve())
-        except BaseException as exc:
-            # Whoever waits for the start must hear of it.
-            if not started.done():
-                started.set_exception(exc)
-            raise
+        except OSError as exc:  # such as a directory that cannot be made
+            started.set_exception(exc)
 
     thread = threading.Thread(target=work, name="batchgate-sandbox", daemon=True)
     thread.start()

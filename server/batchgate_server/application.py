@@ -17,6 +17,7 @@ from batchgate.v1 import (
     provider_service_pb2,
     provider_service_pb2_grpc,
 )
+from batchgate_server.addresses import UNIX, ensure_free
 from batchgate_server.interceptors import chain
 from batchgate_server.interceptors.draining import Draining
 from batchgate_server.providers.registry import Profile, ProviderRegistry
@@ -34,7 +35,6 @@ SERVICES = tuple(
         (provider_service_pb2, "ProviderService"),
     )
 )
-UNIX = "unix:"
 
 
 def profile_transport(profile: Profile) -> httpx.AsyncBaseTransport:
@@ -87,8 +87,12 @@ class Application:
         """
         listen = self._settings.listen
         try:
+            await ensure_free(listen)
             port = self._server.add_insecure_port(listen)
-        except RuntimeError as exc:
+        except (OSError, RuntimeError) as exc:
+            await self._providers.aclose()
+            if isinstance(exc, OSError):
+                raise
             raise OSError(f"cannot listen on {listen}") from exc
         self.address = listen if listen.startswith(UNIX) else f"{listen.rpartition(':')[0]}:{port}"
         await self._server.start()

@@ -37,6 +37,7 @@ timeout_seconds = 2.5
 idle_timeout_seconds = 3
 max_connections = 4
 max_upload_bytes = 5
+max_batch_file_bytes = 6
 [providers.azure-eu]
 kind = "azure_openai"
 endpoint = "https://name.openai.azure.com/openai/v1/"
@@ -71,6 +72,7 @@ def test_every_setting(load: Load) -> None:
         "idle_timeout_seconds": 3.0,
         "max_connections": 4,
         "max_upload_bytes": 5,
+        "max_batch_file_bytes": 6,
     }
     assert isinstance(azure, AzureOpenAIProfile)
     assert azure.name == "azure-eu"
@@ -98,6 +100,7 @@ def test_defaults(load: Load) -> None:
     assert profile.idle_timeout_seconds == 120
     assert profile.max_connections == 100
     assert profile.max_upload_bytes == 512 * 1024 * 1024
+    assert profile.max_batch_file_bytes == 200 * 1024 * 1024
 
 
 def test_the_file_is_named_by_a_variable_unless_given(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
+PROGRAM = (sys.executable, "-m", "batchgate_client")
 STARTING_SECONDS = 30.0
 STOPPING_SECONDS = 10.0
 # What our programs say once they serve; the address may be a URL.
@@ -42,7 +43,7 @@ def running(child: Child, *arguments: str, environment: Mapping[str, str]) -> It
     """
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(_PRIVATE)}
     with subprocess.Popen(  # noqa: S603 - our own program
-        [sys.executable, "-m", "batchgate_client", *arguments],
+        [*PROGRAM, *arguments],
         env={**inherited, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

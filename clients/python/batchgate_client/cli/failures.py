@@ -4,6 +4,7 @@
 missing extra); 1 that it went wrong on the way.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,5 +31,6 @@ def server_extra() -> Iterator[None]:
 
 def cannot_listen(address: str, error: OSError) -> typer.Exit:
     """The failure of a listener; gRPC does not say why, the operating system does."""
-    reason = error.strerror or "it is in use, or no address of this machine"
+    # Not the error's own text: asyncio appends to it what is said here already.
+    reason = os.strerror(error.errno) if error.errno else "in use, or no address of this machine"
     return failure(f"cannot listen on {address}: {reason}", code=2)
