@@ -49,6 +49,14 @@ class Account:
             )
             assert answer.status_code < 300, answer.text
 
+    async def change(self, **settings: object) -> None:
+        """Change what the sandbox allows this account; see `batchgate_sandbox.accounts`."""
+        async with httpx.AsyncClient() as client:
+            answer = await client.patch(
+                f"{self.url}/_sandbox/settings", params={"key": self.key}, json=settings
+            )
+            assert answer.status_code < 300, answer.text
+
     async def requests(self) -> list[dict[str, Any]]:
         """What arrived from this account."""
         async with httpx.AsyncClient() as client:
