@@ -2,29 +2,26 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 from tests.conftest import Account
 
-Value = TypeVar("Value")
 INTERVAL_SECONDS = 0.005
 TIMEOUT_SECONDS = 10.0
 # gRPC's server always has one of these, waiting for the next call.
 ALWAYS_THERE = ("_request_call", "_request_registered_call")
 
 
-async def eventually(
-    look: Callable[[], Value | Awaitable[Value]], *, timeout_seconds: float = TIMEOUT_SECONDS
-) -> Value:
+async def eventually(look: Callable[[], Any], *, timeout_seconds: float = TIMEOUT_SECONDS) -> Any:
     """What `look` returns, once that is true."""
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout_seconds
     while True:
         found = look()
-        value: Any = await found if inspect.isawaitable(found) else found
+        value = await found if inspect.isawaitable(found) else found
         if value:
-            return value  # type: ignore[no-any-return] # what `look` gave
+            return value
         assert loop.time() < end, f"not within {timeout_seconds} s: {inspect.getsource(look)}"
         await asyncio.sleep(INTERVAL_SECONDS)
 
@@ -50,7 +47,8 @@ async def uploads_over(account: Account) -> list[dict[str, Any]]:
         posts = [one for one in await account.requests() if one["method"] == "POST"]
         return [{}, *posts] if all(one["aborted"] or one["answered"] for one in posts) else None
 
-    return (await eventually(look))[1:]
+    found: list[dict[str, Any]] = await eventually(look)
+    return found[1:]
 
 
 async def all_file_ids(account: Account) -> list[str]:

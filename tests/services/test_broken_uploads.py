@@ -301,10 +301,9 @@ async def test_hundreds_of_broken_uploads_among_whole_ones(
         async with at_once:
             return (await tcp_gateway.upload(CONTENT, chunk=600)).file.id
 
-    kept, *_ = await asyncio.gather(
-        asyncio.gather(*(whole() for _ in range(50))),
-        *(broken(end) for end in ENDS for _ in range(150)),
-    )
+    breaking = asyncio.gather(*(broken(end) for end in ENDS for _ in range(150)))
+    kept = await asyncio.gather(*(whole() for _ in range(50)))
+    await breaking
     await no_task_but(before)
     requests = await uploads_over(account)
     assert sum(one["body_complete"] for one in requests) == len(kept)

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
@@ -43,7 +43,7 @@ def chunk(content: bytes) -> pb.UploadFileRequest:
 
 async def failed(
     gateway: Gateway,
-    messages: Iterable[pb.UploadFileRequest] | AsyncIterator[pb.UploadFileRequest],
+    messages: Iterator[pb.UploadFileRequest] | AsyncIterator[pb.UploadFileRequest],
 ) -> Failure:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await gateway.files.UploadFile(messages)
@@ -87,7 +87,7 @@ async def test_any_chunks_arrive_as_one_content(gateway: Gateway, chunks: list[b
 async def test_content_length_goes_upstream_where_the_size_is_known(
     gateway: Gateway, account: Account, provider: str, known: bool
 ) -> None:
-    size = {"size_bytes": len(LINES)} if known else {}
+    size: dict[str, Any] = {"size_bytes": len(LINES)} if known else {}
     await gateway.upload(LINES, provider=provider, **size)
     request = await sent(account)
     assert request["path"] == PATHS[provider]
@@ -168,7 +168,7 @@ async def test_a_purpose_unknown_to_the_provider_is_its_to_refuse(gateway: Gatew
 async def test_wrong_metadata_is_refused_before_anything_is_sent(
     gateway: Gateway, account: Account, fields: dict[str, Any], field: str
 ) -> None:
-    failure = await failed(gateway, [metadata(**fields), chunk(b"x")])
+    failure = await failed(gateway, iter([metadata(**fields), chunk(b"x")]))
     assert (failure.code, failure.reason) == ("INVALID_ARGUMENT", "INVALID_FIELD")
     assert list(failure.fields) == [field]
     assert await account.requests() == []
@@ -215,7 +215,7 @@ async def test_file_names_arrive(
 
 
 async def test_a_file_name_is_at_most_512_bytes(gateway: Gateway, account: Account) -> None:
-    failure = await failed(gateway, [metadata(filename="n" * 513), chunk(b"x")])
+    failure = await failed(gateway, iter([metadata(filename="n" * 513), chunk(b"x")]))
     assert failure.reason == "INVALID_FIELD"
     assert "512 bytes" in failure.fields["metadata.filename"]
     assert await account.requests() == []
@@ -374,7 +374,7 @@ async def test_expiry_unknown_to_the_api_version_is_refused(
 ) -> None:
     """Ignored, the file would stay for ever."""
     failure = await failed(
-        gateway, [metadata(provider="azure-dated", expires_after=Duration(seconds=14 * DAY))]
+        gateway, iter([metadata(provider="azure-dated", expires_after=Duration(seconds=14 * DAY))])
     )
     assert (failure.code, failure.reason) == ("INVALID_ARGUMENT", "INVALID_FIELD")
     assert "2024-10-21" in failure.fields["metadata.expires_after"]
@@ -387,7 +387,7 @@ async def test_the_range_of_expiry_is_the_providers_to_check(
 ) -> None:
     failure = await failed(
         gateway,
-        [metadata(provider=provider, expires_after=Duration(seconds=seconds)), chunk(b"{}")],
+        iter([metadata(provider=provider, expires_after=Duration(seconds=seconds)), chunk(b"{}")]),
     )
     assert (failure.code, failure.reason) == ("INVALID_ARGUMENT", "PROVIDER_REJECTED")
     assert "expires_after" in failure.message
@@ -422,7 +422,7 @@ async def test_azures_full_quota_is_told_as_such(gateway: Gateway, account: Acco
     """400 quotaExceeded, not 429: waiting does not help."""
     await account.change(max_batch_files=1)
     await gateway.upload(b"{}\n", provider="azure")
-    failure = await failed(gateway, [metadata(provider="azure"), chunk(b"{}\n")])
+    failure = await failed(gateway, iter([metadata(provider="azure"), chunk(b"{}\n")]))
     assert (failure.code, failure.reason) == ("RESOURCE_EXHAUSTED", "PROVIDER_QUOTA_EXCEEDED")
     assert failure.retry_seconds is None
     assert list(failure.quotas) == ["provider:azure"]
