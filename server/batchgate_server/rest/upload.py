@@ -24,6 +24,7 @@ class Upload(aiohttp.Payload):
     async def write_with_length(
         self, writer: AbstractStreamWriter, content_length: int | None
     ) -> None:
+        """Send the body; aiohttp runs this in a task of its own."""
         transport = writer.transport
         self._task = task = cast("asyncio.Task[None]", asyncio.current_task())
         try:
@@ -89,7 +90,9 @@ class Upload(aiohttp.Payload):
                 await self._ended.wait()
 
     async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send a body whose length is not known."""
         await self.write_with_length(writer, None)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
+        """Refuse: only aiohttp's logging and replaying would need it."""
         raise TypeError("A request body is read once")

@@ -1,0 +1,60 @@
+"""A provider that answers as fast as it can: `python -m tests.benchmarks.canned PORT CHUNKS ANSWER`."""
+
+import asyncio
+import os
+import sys
+from typing import cast
+
+import uvloop
+
+CHUNK = b"x" * 2**18
+CHUNKS = int(sys.argv[2])
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (
+    len(sys.argv[3]),
+    sys.argv[3].encode(),
+)
+
+
+class Provider(asyncio.Protocol):
+    """Answers reads at once, and uploads when their last byte has come."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.uploading = False
+        self.received = 0
+        self.resumed = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        if not self.uploading and data.startswith(b"GET /content"):
+            self.sending = asyncio.get_running_loop().create_task(self.send())
+            return
+        self.uploading = self.uploading or data.startswith(b"POST")
+        self.received += len(data)
+        complete = self.received > CHUNKS * len(CHUNK) and data.endswith(b"0\r\n\r\n")
+        if complete or not self.uploading:
+            self.uploading, self.received = False, 0
+            self.transport.write(ANSWER)
+
+    def pause_writing(self) -> None:
+        self.resumed.clear()
+
+    def resume_writing(self) -> None:
+        self.resumed.set()
+
+    async def send(self) -> None:
+        self.resumed.set()
+        self.transport.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(CHUNKS):
+            self.transport.write(b"%x\r\n%b\r\n" % (len(CHUNK), CHUNK))
+            await self.resumed.wait()
+        self.transport.write(b"0\r\n\r\n")
+
+
+async def provide(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(Provider, "127.0.0.1", port)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    uvloop.run(provide(int(sys.argv[1])))
