@@ -53,6 +53,11 @@ class JsonlChecker:
         """The urls that lines name, as received, in order of appearance."""
 
     @property
+    def rewrites(self) -> bool:
+        """Whether what comes out may differ from what goes in."""
+        return self._rules.rewrites
+
+    @property
     def is_full(self) -> bool:
         """Whether more lines would tell nothing more."""
         return self._stopped or len(self.issues) >= MAX_ISSUES

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from batchgate.v1 import provider_service_pb2
+from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import BearerCredential, Credential
 from batchgate_server.providers.paging import page_of
@@ -28,8 +29,6 @@ class OpenAIProvider:
     kind: ClassVar[provider_service_pb2.ProviderKind.ValueType] = (
         provider_service_pb2.PROVIDER_KIND_OPENAI
     )
-    # https://platform.openai.com/docs/guides/batch: 50,000 requests.
-    max_requests_per_batch: ClassVar[int] = 50_000
     # Whether an uploaded file can be `pending` before a batch may use it.
     processes_files: ClassVar[bool] = False
     api_version: str = ""
@@ -69,6 +68,15 @@ class OpenAIProvider:
         if purpose == "batch":
             limits.append(self.profile.max_batch_file_bytes)
         return min(limits)
+
+    def line_rules(self, endpoint: str) -> Rules:
+        """What this provider takes in a batch file, and what is replaced on the way."""
+        return Rules(
+            max_lines=self.profile.max_requests_per_batch,
+            max_line_bytes=self.profile.max_line_bytes,
+            endpoint=endpoint,
+            models=self.profile.models,
+        )
 
     async def create_file(self, new: NewFile) -> RestFile:
         """Upload a file while its content arrives."""
