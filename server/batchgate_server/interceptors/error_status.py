@@ -1,7 +1,8 @@
 """Errors on the wire: the status code, and `grpc-status-details-bin` with what programs read."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import accumulate
 from typing import Any
 
 import structlog
@@ -14,10 +15,11 @@ from grpc import StatusCode
 from grpc.aio import AbortError, ServicerContext
 
 from batchgate_server.call import Call
-from batchgate_server.errors import GatewayError, InternalError, ProviderQuotaExceeded
+from batchgate_server.errors import GatewayError, InternalError, ProviderQuotaExceeded, Violation
 from batchgate_server.interceptors.chain import trailing_metadata
 
 DOMAIN = "batchgate"
+MAX_VIOLATION_BYTES = 5000
 DETAILS = "grpc-status-details-bin"
 log = structlog.stdlib.get_logger()
 
@@ -67,7 +69,7 @@ def rich_status(error: GatewayError) -> Status:
             else BadRequest(
                 field_violations=[
                     BadRequest.FieldViolation(field=v.field, description=v.description)
-                    for v in error.violations
+                    for v in fitting(error.violations)
                 ]
             )
         )
@@ -77,6 +79,21 @@ def rich_status(error: GatewayError) -> Status:
         packed.Pack(detail)
         status.details.append(packed)
     return status
+
+
+def fitting(violations: Sequence[Violation]) -> Sequence[Violation]:
+    """As many violations as clients accept: their limit for all trailing metadata is 8 KiB.
+
+    Where the full text of all does not fit, each keeps its first word, which is a code.
+    """
+    if sum(map(_size, violations)) > MAX_VIOLATION_BYTES:
+        violations = [Violation(v.field, v.description.partition(":")[0]) for v in violations]
+    sizes = accumulate(map(_size, violations))
+    return [v for v, total in zip(violations, sizes, strict=True) if total <= MAX_VIOLATION_BYTES]
+
+
+def _size(violation: Violation) -> int:
+    return len(violation.field.encode()) + len(violation.description.encode()) + 6
 
 
 def number(code: StatusCode) -> int:
