@@ -11,6 +11,14 @@ from tests.conftest import Account, Gateway, OpenGateway, profiles
 from tests.status import failure_of
 
 PROVIDERS = ("openai", "azure")
+BY_PURPOSE = file_service_pb2.JSONL_CHECK_UNSPECIFIED
+
+
+async def checked_upload(
+    gateway: Gateway, content: bytes, **metadata: Any
+) -> file_service_pb2.UploadFileResponse:
+    """An upload that is checked where its purpose says so."""
+    return await gateway.upload(content, **{"jsonl_check": BY_PURPOSE, **metadata})
 
 
 def row(number: int, **changes: Any) -> bytes:
@@ -33,7 +41,7 @@ async def test_one_answer_names_all_faults_of_a_large_file(
     lines[31_206] = row(1)
     lines[49_999] = row(50_000, url="/v1/embeddings")
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await gateway.upload(b"".join(lines), provider=provider)
+        await checked_upload(gateway, b"".join(lines), provider=provider)
     failure = failure_of(raised.value)
     assert (failure.code, failure.reason) == ("INVALID_ARGUMENT", "INVALID_JSONL")
     assert list(failure.fields) == ["line 3", "line 31207 custom_id", "line 50000 url"]
@@ -46,7 +54,7 @@ async def test_a_hundred_faults_fit_into_one_status(gateway: Gateway) -> None:
     """Clients refuse trailing metadata over 8 KiB: the details shrink, and none is left out."""
     content = b"".join(b'{"custom_id": %d}\n' % number for number in range(40_000, 41_000))
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await gateway.upload(content)
+        await checked_upload(gateway, content)
     failure = failure_of(raised.value)
     assert failure.reason == "INVALID_JSONL"
     assert len(failure.fields) == 100
@@ -56,24 +64,28 @@ async def test_a_hundred_faults_fit_into_one_status(gateway: Gateway) -> None:
 @pytest.mark.parametrize("size", [7, 256 * 1024])
 async def test_off_passes_bytes_untouched(gateway: Gateway, size: int) -> None:
     content = bytes(range(256)) * 40 + b"\xef\xbb\xbf{"
-    answer = await gateway.upload(
-        content, chunk=size, jsonl_check=file_service_pb2.JSONL_CHECK_OFF, size_bytes=len(content)
+    answer = await checked_upload(
+        gateway,
+        content,
+        chunk=size,
+        jsonl_check=file_service_pb2.JSONL_CHECK_OFF,
+        size_bytes=len(content),
     )
     assert await gateway.download(answer.file.id) == content
     assert answer.report.line_count == 0
 
 
 async def test_other_purposes_are_not_checked_unless_asked(gateway: Gateway) -> None:
-    answer = await gateway.upload(b"no json", purpose="user_data", filename="a.txt")
+    answer = await checked_upload(gateway, b"no json", purpose="user_data", filename="a.txt")
     assert answer.file.id
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await gateway.upload(b"no json", jsonl_check=file_service_pb2.JSONL_CHECK_STRICT)
+        await checked_upload(gateway, b"no json", jsonl_check=file_service_pb2.JSONL_CHECK_STRICT)
     assert failure_of(raised.value).reason == "INVALID_JSONL"
 
 
 async def test_the_report_tells_what_passed(gateway: Gateway) -> None:
     content = b"\n".join([row(1).strip(), b"", row(2).strip()])
-    report = (await gateway.upload(content)).report
+    report = (await checked_upload(gateway, content)).report
     assert report.line_count == 2
     assert list(report.models) == ["gpt-4o-mini"]
     assert list(report.urls) == ["/v1/chat/completions"]
@@ -86,7 +98,7 @@ async def test_validate_only_sends_nothing_and_reports_everything(
     gateway: Gateway, account: Account
 ) -> None:
     content = row(1) + b"[]\n" + row(1)
-    answer = await gateway.upload(content, validate_only=True)
+    answer = await checked_upload(gateway, content, validate_only=True)
     assert not answer.HasField("file")
     assert [(i.line, i.code, i.byte_offset) for i in answer.report.issues] == [
         (2, "invalid_json_line", len(row(1))),
@@ -99,14 +111,14 @@ async def test_validate_only_sends_nothing_and_reports_everything(
 
 async def test_the_endpoint_is_the_measure(gateway: Gateway) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
-        await gateway.upload(row(1), endpoint="/v1/embeddings")
+        await checked_upload(gateway, row(1), endpoint="/v1/embeddings")
     assert list(failure_of(raised.value).fields) == ["line 1 url"]
 
 
 async def test_a_long_line_is_refused_without_being_held(open_gateway: OpenGateway) -> None:
     profile = {"kind": "openai", "api_key": "k", "max_line_bytes": 100_000}
     gateway = await open_gateway({"providers": {"openai": profile}})
-    answer = await gateway.upload(b"x" * 10_000_000, validate_only=True)
+    answer = await checked_upload(gateway, b"x" * 10_000_000, validate_only=True)
     assert [issue.code for issue in answer.report.issues] == ["line_too_long"]
 
 
@@ -119,7 +131,7 @@ async def test_one_input_file_works_on_both_providers(
     gateway = await open_gateway({"providers": settings})
     content = row(1) + row(2)
     for provider in PROVIDERS:
-        answer = await gateway.upload(content, provider=provider, size_bytes=len(content))
+        answer = await checked_upload(gateway, content, provider=provider, size_bytes=len(content))
         sent = await gateway.download(answer.file.id, provider=provider)
         if provider == "openai":
             assert sent == content
