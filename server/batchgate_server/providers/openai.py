@@ -62,6 +62,11 @@ class OpenAIProvider:
         """The API's host, with the port if it is not the usual one."""
         return httpx.URL(self.rest.endpoint.base_url).netloc.decode()
 
+    @property
+    def max_requests_per_batch(self) -> int:
+        """How many lines a batch file may have."""
+        return self.profile.max_requests_per_batch
+
     def upload_limit(self, purpose: str) -> int:
         """How many bytes a file for `purpose` may have."""
         limits = [self.profile.max_upload_bytes]
@@ -72,7 +77,7 @@ class OpenAIProvider:
     def line_rules(self, endpoint: str) -> Rules:
         """What this provider takes in a batch file, and what is replaced on the way."""
         return Rules(
-            max_lines=self.profile.max_requests_per_batch,
+            max_lines=self.max_requests_per_batch,
             max_line_bytes=self.profile.max_line_bytes,
             endpoint=endpoint,
             models=self.profile.models,
