@@ -6,6 +6,7 @@
     ├── InvalidField              INVALID_ARGUMENT     a field is not as the contract says
     ├── UploadProtocol            INVALID_ARGUMENT     an upload's messages in a wrong order
     ├── ChecksumMismatch          DATA_LOSS            size or sha256 differs
+    ├── InvalidJsonl              INVALID_ARGUMENT     lines are not what the provider takes
     ├── FileTooLarge              INVALID_ARGUMENT     over the provider's or the gateway's limit
     ├── ServerDraining            UNAVAILABLE          shutting down
     ├── InternalError             INTERNAL             a defect of the gateway
@@ -72,6 +73,11 @@ class GatewayError(Exception):
             else None
         )
 
+    def amend(self, addition: str) -> None:
+        """Add to the message what the caller has to know besides."""
+        self.message = f"{self.message}; {addition}"
+        self.args = (self.message,)
+
 
 class ProviderRequired(GatewayError):
     """No provider was named, and there are several and no default."""
@@ -104,6 +110,12 @@ class ChecksumMismatch(GatewayError):
     """What arrived is not what was announced."""
 
     code, reason = StatusCode.DATA_LOSS, "CHECKSUM_MISMATCH"
+
+
+class InvalidJsonl(GatewayError):
+    """Lines are not what the provider takes."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "INVALID_JSONL"
 
 
 class FileTooLarge(GatewayError):
