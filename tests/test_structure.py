@@ -122,8 +122,7 @@ def reads_environment(path: Path) -> bool:
 
 @pytest.mark.parametrize("path", FILES, ids=IDS)
 def test_the_environment_is_read_in_one_place(path: Path) -> None:
-    """Only `settings` and the program that hands it over."""
-    if part_of(path) not in {"settings", "__main__"}:
+    if part_of(path) != "settings":
         assert not reads_environment(path)
 
 
