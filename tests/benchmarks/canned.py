@@ -25,7 +25,7 @@ class Provider(asyncio.Protocol):
         self.resumed = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
-        if not self.uploading and data.startswith(b"GET /content"):
+        if not self.uploading and b"/content HTTP/1.1\r\n" in data[:200]:
             self.sending = asyncio.get_running_loop().create_task(self.send())
             return
         self.uploading = self.uploading or data.startswith(b"POST")

@@ -420,7 +420,7 @@ async def test_a_provider_that_is_not_chosen_rightly_is_refused_at_once(
 
 async def test_azures_full_quota_is_told_as_such(gateway: Gateway, account: Account) -> None:
     """400 quotaExceeded, not 429: waiting does not help."""
-    await account.change(max_batch_files=1)
+    await account.settings(max_batch_files=1)
     await gateway.upload(b"{}\n", provider="azure")
     failure = await failed(gateway, iter([metadata(provider="azure"), chunk(b"{}\n")]))
     assert (failure.code, failure.reason) == ("RESOURCE_EXHAUSTED", "PROVIDER_QUOTA_EXCEEDED")
