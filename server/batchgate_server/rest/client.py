@@ -21,6 +21,7 @@ from batchgate_server.errors import (
     ProviderUnavailable,
     ProviderUnreachable,
 )
+from batchgate_server.rest.answers import pieces
 from batchgate_server.rest.failures import failure
 from batchgate_server.rest.health import Health
 from batchgate_server.rest.multipart import Multipart
@@ -133,7 +134,7 @@ class RestClient:
     async def download(
         self, path: str, *, params: Params = (), headers: Params = ()
     ) -> AsyncIterator[httpx.Response]:
-        """A response whose body is to be read by `aiter_bytes`, inside this context.
+        """A response whose body is to be read by `answers.pieces`, inside this context.
 
         Redirects are followed; the credential goes to the provider's own origin only.
         """
@@ -231,7 +232,7 @@ class RestClient:
         body = bytearray()
         limit = MAX_ANSWER_BYTES if response.is_success else MAX_ERROR_BYTES
         try:
-            async for piece in response.aiter_bytes():
+            async for piece in pieces(response):
                 body += piece
                 if len(body) > limit:
                     break
