@@ -164,15 +164,15 @@ def test_the_grpcurl_lines_run_one_after_the_other(shell: Shell) -> None:
         last = block.strip().splitlines()[-1]
         method = re.findall(r"v1\.\w+/(\w+)", block)[0]
         outputs[method] = result.stdout + result.stderr
-        if "CancelBatch" in block:
+        if method == "CancelBatch":
             assert result.returncode != 0
             assert "FailedPrecondition" in result.stderr
             assert "PROVIDER_CONFLICT" in result.stderr
             continue
         assert result.returncode == 0, (last, result.stderr)
-        if "UploadFile" in block:
+        if method == "UploadFile":
             shell.words["file-abc123"] = json.loads(result.stdout)["file"]["id"]
-        if "CreateBatch" in block:
+        if method == "CreateBatch":
             shell.words["batch_abc123"] = json.loads(result.stdout)["batch"]["id"]
     assert "SERVING" in outputs["Check"]
     assert "PROVIDER_HEALTH_STATE_HEALTHY" in outputs["ListProviders"]

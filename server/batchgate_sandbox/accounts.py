@@ -25,6 +25,10 @@ class StoredFile:
     processed_at: float
     path: Path
 
+    def expired(self, now: float) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= now
+
 
 @dataclass(slots=True)
 class Settings:
@@ -43,15 +47,16 @@ class Settings:
         """Take over ``wanted``.
 
         Raises:
-            ValueError: An unknown name, or a value that is no number (or null).
+            ValueError: An unknown name, or a value of the wrong kind.
         """
-        known = {one.name for one in fields(self)}
+        known = {one.name: one.type for one in fields(self)}
         for name, value in wanted.items():
             if name not in known:
                 raise ValueError(f"no such setting: {name}; there are {', '.join(sorted(known))}")
-            number = isinstance(value, int | float | None) and not isinstance(value, bool)
-            if not number:
-                raise ValueError(f"{name} must be a number")
+            kind: Any = int | float if known[name] is float else known[name]
+            good = isinstance(value, kind) and not isinstance(value, bool)
+            if not good or (value or 0) < 0:
+                raise ValueError(f"{name} must be a number from 0 on, of the right kind")
         for name, value in wanted.items():
             setattr(self, name, value)
 
@@ -98,8 +103,11 @@ class Account:
 
     def find_file(self, file_id: str) -> StoredFile | None:
         """The file, unless it never was, was deleted or is past its expiry."""
-        self._forget_expired()
-        return self.files.get(file_id)
+        file = self.files.get(file_id)
+        if file is not None and file.expired(self.now()):
+            self.remove_file(file_id)
+            return None
+        return file
 
     def newest_files(self) -> list[StoredFile]:
         """All files that have not expired, newest first."""
@@ -121,12 +129,7 @@ class Account:
 
     def _forget_expired(self) -> None:
         now = self.now()
-        gone = [
-            one.id
-            for one in self.files.values()
-            if one.expires_at is not None and one.expires_at <= now
-        ]
-        for file_id in gone:
+        for file_id in [one.id for one in self.files.values() if one.expired(now)]:
             self.remove_file(file_id)
 
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import closing
 
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from batchgate_sandbox.accounts import StoredFile
@@ -24,9 +23,6 @@ async def create_file(call: Call) -> Response:
         try:
             content_type = call.request.headers.get("content-type", "")
             await upload.read(content_type, call.request.stream())
-        except ClientDisconnect:
-            # Nobody is there to read this; what counts is that the file is gone.
-            return Response(status_code=499)
         finally:
             record = call.request.scope["state"][STATE]
             record.parts = [part.seen() for part in upload.parts]
@@ -42,9 +38,10 @@ async def create_file(call: Call) -> Response:
 
 def _limit(call: Call, upload: Upload) -> int:
     flavour, settings = call.flavour, call.account.settings
+    limit = settings.max_file_bytes or flavour.max_file_bytes
     if flavour.batch_size_checked_at_upload and upload.fields.get("purpose") == "batch":
-        return int(settings.max_batch_file_bytes or flavour.max_batch_file_bytes)
-    return int(settings.max_file_bytes or flavour.max_file_bytes)
+        limit = min(limit, settings.max_batch_file_bytes or flavour.max_batch_file_bytes)
+    return limit
 
 
 def _accept(call: Call, upload: Upload) -> StoredFile:
@@ -81,7 +78,7 @@ def _check_quota(call: Call, *, expiring: bool) -> None:
     quota = call.flavour.max_batch_files
     if quota is None:
         return
-    most = quota[1] if expiring else int(call.account.settings.max_batch_files or quota[0])
+    most = quota[1] if expiring else (call.account.settings.max_batch_files or quota[0])
     files = call.account.batch_files()
     if sum((one.expires_at is not None) is expiring for one in files) >= most:
         kind = "with" if expiring else "without"

@@ -35,7 +35,11 @@ STATE = "sandbox_record"
 
 @dataclass(slots=True)
 class Record:
-    """One request. ``key`` serves to filter and is never shown."""
+    """One request. ``key`` serves to filter and is never shown.
+
+    ``received_bytes`` are those of the body that the sandbox read; ``answered`` means to the
+    end; ``aborted`` that the connection ended before that.
+    """
 
     key: str
     method: str
@@ -52,6 +56,7 @@ class Record:
     status: int | None = None
     sent_bytes: int = 0
     answered: bool = False
+    aborted: bool = False
     fault: str | None = None
 
     def shown(self) -> dict[str, Any]:
@@ -81,10 +86,14 @@ class Recorder:
             if message["type"] == "http.request":
                 record.received_bytes += len(message.get("body", b""))
                 record.body_complete = not message.get("more_body", False)
+            elif not record.answered:
+                record.aborted = True
             return message
 
         async def noting_send(message: Message) -> None:
             await send(message)
+            if record.aborted:
+                return
             if message["type"] == "http.response.start":
                 record.status = message["status"]
             elif message["type"] == "http.response.body":

@@ -27,6 +27,7 @@ async def create_batch(provider: OpenAIProvider, new: NewBatch) -> RestBatch:
 
     Without a deadline the wait ends with the profile's `timeout_seconds`.
     """
+    provider.check_batch(new)
     if provider.processes_files:
         await _processed(provider, new.input_file_id)
         return await provider.create_batch(new)

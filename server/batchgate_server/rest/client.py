@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -31,6 +32,8 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 MAX_REDIRECTS = 5
 REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id")
+# Goes on in the trailing metadata, where gRPC allows nothing else.
+REQUEST_ID = re.compile(r"[\x21-\x7e]{1,256}")
 # Raised before a request could have been sent.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
@@ -115,7 +118,7 @@ class RestClient:
             path,
             params=params,
             accept="application/json",
-            body=aiter(body),
+            body=body,
             headers=[("content-type", body.content_type), *size.items()],
             # The wait for the answer, which begins when the body has been sent.
             read_timeout_seconds=self.endpoint.timeout_seconds,
@@ -124,9 +127,8 @@ class RestClient:
             response = await self._send(request)
             if response.is_success and not body.completed:
                 await response.aclose()
-                raise ProviderBadResponse(
-                    f"{self.endpoint.provider} answered {response.status_code} before the "
-                    "upload was complete"
+                raise self._bad_response(
+                    response, f"answered {response.status_code} before the upload was complete"
                 )
             return await self._document(response, lambda: body.completed)
 
@@ -168,7 +170,7 @@ class RestClient:
         *,
         params: Params,
         accept: str,
-        body: bytes | AsyncIterator[bytes] | None = None,
+        body: bytes | Multipart | None = None,
         headers: Params = (),
         read_timeout_seconds: float | None = None,
     ) -> httpx.Request:
@@ -185,7 +187,8 @@ class RestClient:
             method,
             f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}",
             headers=all_headers,
-            content=body,
+            content=body if isinstance(body, bytes) else None,
+            stream=body if isinstance(body, Multipart) else None,
             extensions={
                 "timeout": self._timeouts | {"read": read_timeout_seconds}
                 if read_timeout_seconds
@@ -199,9 +202,11 @@ class RestClient:
         try:
             target = previous.join(response.headers["location"])
         except (httpx.InvalidURL, ValueError) as exc:
-            raise self._bad_response("redirected to something that is no address") from exc
+            raise self._bad_response(
+                response, "redirected to something that is no address"
+            ) from exc
         if target.scheme not in {"https", own.scheme} or not target.host:
-            raise self._bad_response("redirected to something that is no safe address")
+            raise self._bad_response(response, "redirected to something that is no safe address")
         same = (target.scheme, target.host, target.port) == (own.scheme, own.host, own.port)
         return httpx.Request(
             "GET",
@@ -221,8 +226,9 @@ class RestClient:
         response = await self._transport.handle_async_request(request)
         response.request = request
         for name in REQUEST_ID_HEADERS:
-            if value := response.headers.get(name):
-                call.provider_request_id = value[:256]
+            value = response.headers.get(name, "")
+            if REQUEST_ID.fullmatch(value):
+                call.provider_request_id = value
                 break
         return response
 
@@ -254,15 +260,19 @@ class RestClient:
         if not body.strip():
             return None
         if len(body) > limit:
-            raise self._bad_response(f"answered {status} with more than {limit} bytes")
+            raise self._bad_response(response, f"answered {status} with more than {limit} bytes")
         try:
             document: object = from_json(bytes(body))
             return document
         except (ValueError, RecursionError) as exc:
-            raise self._bad_response(f"answered {status} with something that is not JSON") from exc
+            raise self._bad_response(
+                response, f"answered {status} with something that is not JSON"
+            ) from exc
 
-    def _bad_response(self, said: str) -> ProviderBadResponse:
-        return ProviderBadResponse(f"{self.endpoint.provider} {said}")
+    def _bad_response(self, response: httpx.Response, said: str) -> ProviderBadResponse:
+        return ProviderBadResponse(
+            f"{self.endpoint.provider} {said}", metadata={"http_status": str(response.status_code)}
+        )
 
     @contextmanager
     def _errors(self, created: Callable[[], bool]) -> Iterator[None]:
@@ -282,17 +292,30 @@ class RestClient:
                 )
             except ProviderBadResponse as exc:
                 if created():
-                    raise OutcomeUnknown(f"{exc.message}: look before repeating it") from exc
+                    raise OutcomeUnknown(
+                        f"{exc.message}: look before repeating it", metadata=exc.metadata
+                    ) from exc
                 raise
         except GatewayError as exc:
-            call = current_call()
-            exc.metadata.setdefault("provider", self.endpoint.provider)
-            if call.provider_request_id:
-                exc.metadata.setdefault("provider_request_id", call.provider_request_id)
-            self.health.saw(exc)
+            self._note(exc)
             raise
         else:
             self.health.saw(None)
+
+    def unreadable(self, said: str, *, created: bool) -> GatewayError:
+        """The error for an answer that is JSON, but not what was asked for."""
+        error: GatewayError = ProviderBadResponse(f"{self.endpoint.provider} {said}")
+        if created:
+            error = OutcomeUnknown(f"{error.message}: look before repeating it")
+        self._note(error)
+        return error
+
+    def _note(self, error: GatewayError) -> None:
+        call = current_call()
+        error.metadata.setdefault("provider", self.endpoint.provider)
+        if call.provider_request_id:
+            error.metadata.setdefault("provider_request_id", call.provider_request_id)
+        self.health.saw(error)
 
     def _unclear(
         self, exc: Exception, kind: type[GatewayError], what: str, *, created: bool

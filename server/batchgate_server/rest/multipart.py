@@ -3,6 +3,8 @@
 import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 
+import httpx
+
 
 def quoted(value: str) -> str:
     """`value` for a quoted parameter, as browsers write it (WHATWG): UTF-8 as it is.
@@ -18,7 +20,7 @@ def quoted(value: str) -> str:
     )
 
 
-class Multipart:
+class Multipart(httpx.AsyncByteStream):
     """The body of an upload: the text fields, then one file part whose content streams.
 
     The file comes last, so that everything known about it can be verified before the closing
