@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 from urllib.parse import urlencode
 
@@ -38,6 +39,8 @@ REQUEST_ID = re.compile(r"[\x21-\x7e]{1,256}")
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 Params = Sequence[tuple[str, str]]
+# Callers who wait for a batch ask for the same one again and again.
+_parsed = lru_cache(maxsize=1024)(httpx.URL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +188,7 @@ class RestClient:
             all_headers.append(("content-type", "application/json"))
         return httpx.Request(
             method,
-            f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}",
+            _parsed(f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}"),
             headers=all_headers,
             content=body if isinstance(body, bytes) else None,
             stream=body if isinstance(body, Multipart) else None,
