@@ -17,7 +17,7 @@ from batchgate.v1 import batch_pb2, batch_service_pb2
 from batchgate_server.providers.openai import OpenAIProvider
 from tests.conftest import PROFILES, Account, Gateway, OpenGateway, profiles
 from tests.status import Failure, failure_of
-from tests.waiting import arrived, until
+from tests.waiting import arrived, eventually
 
 ENDPOINT = "/v1/chat/completions"
 Message = batch_service_pb2.SubmitBatchRequest
@@ -308,7 +308,7 @@ async def test_a_caller_that_goes_away_while_the_file_is_pending(
 
     await arrived(account, "GET", "/files/")
     call.cancel()
-    await until(lambda: nothing_left(account, "azure-preview"))
+    await eventually(lambda: nothing_left(account, "azure-preview"))
 
 
 async def test_the_deadline_passes_while_the_batch_is_created(
@@ -320,7 +320,7 @@ async def test_the_deadline_passes_while_the_batch_is_created(
 
     await arrived(account, "POST", "/batches")
     call.cancel()
-    await until(lambda: nothing_left(account, "openai"))
+    await eventually(lambda: nothing_left(account, "openai"))
 
 
 async def test_an_unclear_upload_is_told_as_such(gateway: Gateway, account: Account) -> None:
