@@ -22,7 +22,7 @@ async def eventually(look: Callable[[], Any], *, timeout_seconds: float = TIMEOU
         value = await found if inspect.isawaitable(found) else found
         if value:
             return value
-        assert loop.time() < end, f"not within {timeout_seconds} s: {inspect.getsource(look)}"
+        assert loop.time() < end, f"not within {timeout_seconds} s: {look}"
         await asyncio.sleep(INTERVAL_SECONDS)
 
 
@@ -38,6 +38,16 @@ def tasks() -> set[asyncio.Task[Any]]:
 async def no_task_but(before: set[asyncio.Task[Any]]) -> None:
     """Waits until only the tasks of `before` are left."""
     await eventually(lambda: not tasks() - before)
+
+
+async def arrived(account: Account, method: str, path: str) -> None:
+    """Waits until a request with this method, and `path` in its path, is at the sandbox."""
+
+    async def look() -> bool:
+        requests = await account.requests()
+        return any(one["method"] == method and path in one["path"] for one in requests)
+
+    await eventually(look)
 
 
 async def uploads_over(account: Account) -> list[dict[str, Any]]:

@@ -73,6 +73,11 @@ class GatewayError(Exception):
             else None
         )
 
+    def amend(self, addition: str) -> None:
+        """Add to the message what the caller has to know besides."""
+        self.message = f"{self.message}; {addition}"
+        self.args = (self.message,)
+
 
 class ProviderRequired(GatewayError):
     """No provider was named, and there are several and no default."""

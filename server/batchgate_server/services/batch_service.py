@@ -1,5 +1,6 @@
 """BatchService: batches of any provider."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -7,9 +8,13 @@ from grpc.aio import ServicerContext
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate.v1 import batch_service_pb2_grpc
 from batchgate_server.batches.input_file import create_batch
+from batchgate_server.batches.request_ids import Created, RequestIds, same_batch
+from batchgate_server.batches.submitting import Rows, read_metadata, submit
 from batchgate_server.providers.registry import ProviderRegistry
-from batchgate_server.translation.batches import batch_message, new_batch
-from batchgate_server.translation.identifiers import checked_id
+from batchgate_server.services.stream_end import confirm_end
+from batchgate_server.translation.batches import batch_message, new_batch, submitted_batch
+from batchgate_server.translation.files import file_message
+from batchgate_server.translation.identifiers import checked_id, checked_word
 from batchgate_server.translation.page_tokens import page_size, page_token, read_page_token
 
 DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE = 20, 100
@@ -21,13 +26,24 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
 
     def __init__(self, providers: ProviderRegistry) -> None:
         self._providers = providers
+        self._request_ids = RequestIds()
 
     async def CreateBatch(
         self, request: pb.CreateBatchRequest, context: Context
     ) -> pb.CreateBatchResponse:
         """Create a batch, once its input file can be used."""
         provider = self._providers.select(request.provider)
-        batch = await create_batch(provider, new_batch(request))
+        new = new_batch(request, output_lifetime=provider.profile.output_expires_after)
+
+        async def create() -> Created:
+            return await create_batch(provider, new), None
+
+        batch, _ = await self._request_ids.once(
+            provider,
+            request.request_id,
+            create,
+            check=same_batch(endpoint=new.endpoint, input_file_id=new.input_file_id),
+        )
         return pb.CreateBatchResponse(batch=batch_message(batch, provider=provider.name))
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> pb.GetBatchResponse:
@@ -58,3 +74,29 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         provider = self._providers.select(request.provider)
         batch = await provider.cancel_batch(checked_id("batch_id", request.batch_id))
         return pb.CancelBatchResponse(batch=batch_message(batch, provider=provider.name))
+
+    async def SubmitBatch(
+        self, request_iterator: AsyncIterator[pb.SubmitBatchRequest], context: Context
+    ) -> pb.SubmitBatchResponse:
+        """Create a batch of rows while they arrive; see `batches.submitting`."""
+        metadata = await read_metadata(request_iterator)
+        provider = self._providers.select(metadata.provider)
+        new = submitted_batch(metadata, output_lifetime=provider.profile.output_expires_after)
+        rows = Rows(
+            request_iterator,
+            provider=provider,
+            endpoint=new.endpoint,
+            model=checked_word("metadata.model", metadata.model) if metadata.model else "",
+            confirm_end=confirm_end(context),
+        )
+        batch, file = await self._request_ids.once(
+            provider,
+            metadata.request_id,
+            lambda: submit(provider, metadata, rows=rows, new=new),
+            check=same_batch(endpoint=new.endpoint, field="metadata.request_id"),
+        )
+        return pb.SubmitBatchResponse(
+            batch=batch_message(batch, provider=provider.name),
+            file=file_message(file, provider=provider.name) if file else None,
+            report=rows.report() if file else None,
+        )

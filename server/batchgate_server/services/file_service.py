@@ -11,11 +11,13 @@ from batchgate.v1 import file_service_pb2_grpc
 from batchgate_server.call import current_call
 from batchgate_server.errors import InvalidField, InvalidJsonl
 from batchgate_server.files.download import read_content
+from batchgate_server.files.processing import processed_upload
 from batchgate_server.files.upload import UploadContent, read_metadata
 from batchgate_server.jsonl.checker import JsonlChecker
 from batchgate_server.operations import NewFile
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.registry import ProviderRegistry
+from batchgate_server.services.stream_end import confirm_end
 from batchgate_server.translation.files import file_message
 from batchgate_server.translation.identifiers import (
     checked_filename,
@@ -46,17 +48,12 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
         provider = self._providers.select(metadata.provider)
         purpose = checked_word("metadata.purpose", metadata.purpose)
 
-        async def confirm_end() -> None:
-            # A stream that breaks off and one that ends look the same to its reader. Only a call
-            # that is still alive can send its initial metadata.
-            await context.send_initial_metadata(())
-
         content = UploadContent(
             request_iterator,
             metadata=metadata,
             limit=provider.upload_limit(purpose),
             limited_by=provider.name,
-            confirm_end=confirm_end,
+            confirm_end=confirm_end(context),
             checker=_checker(provider, metadata),
         )
         new = NewFile(
@@ -70,7 +67,7 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
             expires_after_seconds=(
                 whole_seconds("metadata.expires_after", metadata.expires_after)
                 if metadata.HasField("expires_after")
-                else None
+                else provider.file_lifetime(purpose)
             ),
         )
         if metadata.validate_only:
@@ -80,6 +77,8 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
             file = await provider.create_file(new)
         except InvalidJsonl as exc:
             raise await content.all_faults() from exc
+        if metadata.wait_until_processed:
+            file = await processed_upload(provider, file)
         return pb.UploadFileResponse(
             file=file_message(file, provider=provider.name), report=content.report()
         )
