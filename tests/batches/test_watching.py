@@ -336,7 +336,7 @@ async def test_a_look_is_no_part_of_a_call(canned: CannedProvider, watching: Wat
         return [*endless, call.endless]
 
     ends = await asyncio.gather(caller("batch_1"), caller("batch_2"))
-    assert ends == [[False, True, False]] * 2
+    assert list(ends) == [[False, True, False]] * 2
     assert set(contexts) == {("none", "watch")}
 
 
