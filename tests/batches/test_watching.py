@@ -1,6 +1,7 @@
 """What is shared by all who watch, and when the provider is asked: against canned answers."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
@@ -146,8 +147,10 @@ async def test_one_who_comes_later_brings_a_slow_look_forward(canned: CannedProv
         await seen(first)
         assert await first.next(0.05) is None
         assert canned.asked == ["batch_1"]
+        canned.batches["batch_1"]["status"] = "finalizing"
         await watch_all(stack, watching, canned, "batch_1")
-        await eventually(lambda: len(canned.asked) == 2)
+        # And what has just moved is looked at often again.
+        await eventually(lambda: len(canned.asked) > 5)
 
 
 async def test_a_list_serves_several_that_are_due(
@@ -165,6 +168,22 @@ async def test_a_list_serves_several_that_are_due(
     assert {one.batch.id for one in map(latest, subscriptions)} == set(ids)
 
 
+async def test_what_is_nearly_due_is_looked_at_together(
+    canned: CannedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [f"batch_{number}" for number in range(5)]
+    canned.add(*ids)
+    spread = itertools.cycle([0.0, 0.25, 0.5, 0.75, 1.0])
+    monkeypatch.setattr(polling, "luck", lambda: next(spread))
+    watching = Watching(WatchSettings(first_poll_seconds=0.1, slowest_poll_seconds=0.1))
+    async with AsyncExitStack() as stack:
+        for subscription in await watch_all(stack, watching, canned, *ids):
+            await seen(subscription)
+        canned.asked.clear()
+        await eventually(lambda: len(canned.asked) >= 3)
+    assert set(canned.asked) == {"list"}
+
+
 def latest(subscription: Subscription) -> Observation:
     assert subscription.latest is not None
     return subscription.latest
@@ -173,15 +192,17 @@ def latest(subscription: Subscription) -> Observation:
 async def test_what_is_not_in_the_list_is_got_singly(
     canned: CannedProvider, watching: Watching
 ) -> None:
-    canned.add("batch_1", "batch_2", "batch_old", "batch_older")
+    canned.add("batch_1", "batch_old", "batch_older")
     canned.unlisted = {"batch_old", "batch_older"}
     async with AsyncExitStack() as stack:
         subscriptions = await watch_all(stack, watching, canned, *canned.batches)
         for subscription in subscriptions:
             await seen(subscription)
-        canned.asked.clear()
+        assert canned.asked.count("list") == 1
+        # From now on a list would tell of one batch only.
+        await eventually(lambda: canned.asked.count("batch_1") > 3)
         await eventually(lambda: canned.asked.count("batch_old") > 3)
-        assert "list" in canned.asked
+        assert canned.asked.count("list") == 1
         for batch in canned.batches.values():
             batch["status"] = "completed"
         for subscription in subscriptions:
