@@ -139,7 +139,7 @@ def test_a_file_of_unknown_size() -> None:
 
 def test_a_new_batch_by_default() -> None:
     request = batch_service_pb2.CreateBatchRequest(input_file_id="file-1", endpoint="/v1/responses")
-    assert new_batch(request) == NewBatch(
+    assert new_batch(request, output_lifetime=None) == NewBatch(
         input_file_id="file-1",
         endpoint="/v1/responses",
         completion_window="24h",

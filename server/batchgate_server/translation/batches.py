@@ -130,6 +130,26 @@ def batch_message(batch: RestBatch, *, provider: str) -> batch_pb2.Batch:
     )
 
 
+def watch_message(
+    batch: RestBatch | None,
+    *,
+    provider: str,
+    batch_id: str,
+    event: batch_service_pb2.WatchEvent.ValueType,
+    observed_at: float | None,
+) -> batch_service_pb2.WatchBatchResponse:
+    """What is new with a batch; one that has not been seen yet is no more than its id."""
+    return batch_service_pb2.WatchBatchResponse(
+        batch=(
+            batch_message(batch, provider=provider)
+            if batch
+            else batch_pb2.Batch(provider=provider, id=batch_id)
+        ),
+        event=event,
+        observed_at=timestamp(observed_at),
+    )
+
+
 def _counts(counts: RestRequestCounts | None) -> batch_pb2.BatchRequestCounts | None:
     if counts is None or counts == NO_COUNTS:
         return None
