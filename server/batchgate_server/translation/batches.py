@@ -53,7 +53,7 @@ def batch_message(batch: RestBatch, *, provider: str) -> batch_pb2.Batch:
         cancelling_at=timestamp(batch.cancelling_at),
         cancelled_at=timestamp(batch.cancelled_at),
         request_counts=_counts(batch.request_counts),
-        usage=_usage(batch.usage),
+        usage=usage_message(batch.usage),
         errors=[
             batch_pb2.BatchError(
                 code=error.code, message=error.message, param=error.param, line=error.line
@@ -72,7 +72,8 @@ def _counts(counts: RestRequestCounts | None) -> batch_pb2.BatchRequestCounts | 
     )
 
 
-def _usage(usage: RestUsage | None) -> batch_pb2.BatchUsage | None:
+def usage_message(usage: RestUsage | None) -> batch_pb2.BatchUsage | None:
+    """The tokens used as the contract has them; None where nothing is said."""
     if usage is None or usage == RestUsage():
         return None
     inputs, outputs = usage.input_tokens_details, usage.output_tokens_details

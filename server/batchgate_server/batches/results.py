@@ -1,0 +1,177 @@
+"""The results of a batch, row by row: its output file, then its error file, in constant memory."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from time import monotonic
+
+from batchgate.v1 import batch_service_pb2 as pb
+from batchgate_server.batches.pauses import with_pauses
+from batchgate_server.batches.result_lines import MAX_LINE_BYTES, Line, Lines
+from batchgate_server.batches.watching import Watching, is_terminal
+from batchgate_server.call import current_call
+from batchgate_server.errors import BatchNotFinished, GatewayError, InvalidField, ProviderNotFound
+from batchgate_server.files.download import read_content
+from batchgate_server.providers.openai import OpenAIProvider
+from batchgate_server.rest.models import RestBatch
+from batchgate_server.translation.results import add_result, read_line, unreadable
+from batchgate_server.translation.resume_tokens import Place, read_resume_token, resume_token
+
+Message = pb.StreamBatchResultsResponse
+FILES = ("output", "error")
+TOO_LONG = unreadable(f"is longer than {MAX_LINE_BYTES} bytes")
+# Whether rows are wanted that did not succeed, and those that did.
+WANTED = {
+    pb.RESULT_FILTER_UNSPECIFIED: (True, True),
+    pb.RESULT_FILTER_ALL: (True, True),
+    pb.RESULT_FILTER_SUCCEEDED: (False, True),
+    pb.RESULT_FILTER_FAILED: (True, False),
+}
+# What a row's message takes beside what stands in its line; about, and rather too much.
+ROW_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How rows become messages."""
+
+    message_bytes: int = 256 * 1024
+    """A message has about so many bytes at most, unless a single row has more."""
+    hold_seconds: float = 0.5
+    """Rows wait twice as long at most for others to be packed with."""
+    heartbeat_seconds: float = 30.0
+    """A message is sent that often at least, without rows if there are none."""
+
+
+PACE = Pace()
+
+
+async def stream_results(
+    provider: OpenAIProvider,
+    batch_id: str,
+    *,
+    wanted: pb.ResultFilter.ValueType,
+    token: str,
+    watching: Watching,
+    wait: bool,
+    pace: Pace = PACE,
+) -> AsyncGenerator[Message, None]:
+    """The rows of a batch that are wanted, behind the place that `token` names.
+
+    A batch that is not terminal is waited for with `wait`, else it is an error.
+
+    Raises:
+        InvalidField: the token is none, or one of other results.
+        BatchNotFinished: the batch is not terminal.
+        ProviderNotFound: there is no such batch, or its results are gone.
+        ProviderUnavailable: the content was cut off; what came before has been given.
+    """
+    wants = WANTED.get(wanted)
+    if wants is None:
+        raise InvalidField("filter", "is none of ResultFilter")
+    scope = (provider.name, batch_id, *map(str, wants))
+    packer = _Packer(scope, read_resume_token(token, *scope, files=len(FILES)), pace)
+    batch = await provider.get_batch(batch_id)
+    if wait and not is_terminal(batch):
+        async with watching.watch(provider, batch_id) as subscription:
+            while not is_terminal(batch):
+                seen = await subscription.next(pace.heartbeat_seconds)
+                batch = seen.batch if seen else batch
+                yield packer.take()
+    if not is_terminal(batch):
+        raise BatchNotFinished(
+            f"{batch_id} is {batch.status}; set wait_until_done, or ask again later",
+            metadata={"provider": provider.name},
+        )
+    for number, file_id in enumerate((batch.output_file_id, batch.error_file_id)):
+        if number < packer.file or not file_id:
+            continue
+        packer.enter(number)
+        async with aclosing(_blocks(provider, file_id, packer.place, pace.hold_seconds)) as blocks:
+            try:
+                async for block in blocks:
+                    for message in packer.pack(block, wants):
+                        yield message
+            except GatewayError as exc:
+                if packer.rows:
+                    yield packer.take()
+                if isinstance(exc, ProviderNotFound):
+                    raise ProviderNotFound(
+                        f"the {FILES[number]} file of {batch_id} is gone: {exc.message}",
+                        metadata=exc.metadata,
+                    ) from exc
+                raise
+    if packer.rows:
+        yield packer.take()
+
+
+async def _blocks(
+    provider: OpenAIProvider, file_id: str, place: Place, seconds: float
+) -> AsyncGenerator[Iterator[Line], None]:
+    """The lines behind a place, as they come; an empty block where none comes for so long."""
+    lines = Lines(offset=place.offset, number=place.line)
+    content = read_content(provider, file_id, offset=place.offset, limit=0)
+    async with aclosing(with_pauses(content, seconds)) as pieces:
+        async for piece in pieces:
+            yield lines.feed(piece[1]) if piece else iter(())
+    yield lines.end()
+
+
+class _Packer:
+    """The message that is being filled, and the place behind the last line that was read."""
+
+    def __init__(self, scope: tuple[str, ...], place: Place, pace: Pace) -> None:
+        self.file, self._offset, self._line = place.file, place.offset, place.line
+        self._scope = scope
+        self._pace = pace
+        self._call = current_call()
+        self._message = Message()
+        self._size = 0
+        self._since = self._sent = monotonic()
+
+    @property
+    def place(self) -> Place:
+        """Behind the last line that was read."""
+        return Place(file=self.file, offset=self._offset, line=self._line)
+
+    @property
+    def rows(self) -> int:
+        """How many rows wait to be sent."""
+        return len(self._message.results)
+
+    def enter(self, file: int) -> None:
+        """Go on to a file, unless it is that of the place where reading began."""
+        if file != self.file:
+            self.file, self._offset, self._line = file, 0, 0
+
+    def pack(self, block: Iterator[Line], wants: tuple[bool, bool]) -> Iterator[Message]:
+        """Take the lines of a block; the messages that are full or due."""
+        message, size = self._message, self._size
+        for content, number, end in block:
+            line = TOO_LONG if content is None else read_line(content)
+            if wants[line.succeeded]:
+                row_size = ROW_BYTES + len(content or b"")
+                if size and size + row_size > self._pace.message_bytes:
+                    self._size = size
+                    yield self.take()
+                    message, size = self._message, 0
+                if not size:
+                    self._since = monotonic()
+                add_result(message, line, number=number)
+                size += row_size
+            self._offset, self._line = end, number
+        self._size = size
+        now = monotonic()
+        if (size and now - self._since >= self._pace.hold_seconds) or (
+            now - self._sent >= self._pace.heartbeat_seconds
+        ):
+            yield self.take()
+
+    def take(self) -> Message:
+        """The message as it is, which may have no rows."""
+        message = self._message
+        message.resume_token = resume_token(self.place, *self._scope)
+        self._call.sent_bytes += self._size
+        self._message, self._size = Message(), 0
+        self._sent = monotonic()
+        return message
