@@ -6,6 +6,7 @@
     ├── InvalidField              INVALID_ARGUMENT     a field is not as the contract says
     ├── UploadProtocol            INVALID_ARGUMENT     an upload's messages in a wrong order
     ├── ChecksumMismatch          DATA_LOSS            size or sha256 differs
+    ├── InvalidJsonl              INVALID_ARGUMENT     lines are not what the provider takes
     ├── FileTooLarge              INVALID_ARGUMENT     over the provider's or the gateway's limit
     ├── BatchNotFinished          FAILED_PRECONDITION  results of a batch that is not terminal
     ├── ServerDraining            UNAVAILABLE          shutting down
@@ -73,6 +74,11 @@ class GatewayError(Exception):
             else None
         )
 
+    def amend(self, addition: str) -> None:
+        """Add to the message what the caller has to know besides."""
+        self.message = f"{self.message}; {addition}"
+        self.args = (self.message,)
+
 
 class ProviderRequired(GatewayError):
     """No provider was named, and there are several and no default."""
@@ -105,6 +111,12 @@ class ChecksumMismatch(GatewayError):
     """What arrived is not what was announced."""
 
     code, reason = StatusCode.DATA_LOSS, "CHECKSUM_MISMATCH"
+
+
+class InvalidJsonl(GatewayError):
+    """Lines are not what the provider takes."""
+
+    code, reason = StatusCode.INVALID_ARGUMENT, "INVALID_JSONL"
 
 
 class FileTooLarge(GatewayError):

@@ -6,6 +6,10 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
+# The gateway's own keys in a batch's metadata: callers neither set nor see them.
+OWN_PREFIX = "batchgate_"
+REQUEST_ID_KEY = "batchgate_request_id"
+
 
 @dataclass(frozen=True, slots=True)
 class NewFile:

@@ -1,25 +1,13 @@
-"""A file that was uploaded just now may not be usable at once: the wait until it is."""
+"""A batch out of a file that may have been uploaded just now, and may not be usable at once."""
 
 import asyncio
-from collections.abc import Iterator
 
-from batchgate_server.errors import ProviderConflict, ProviderNotFound
+from batchgate_server.batches.request_ids import settled
+from batchgate_server.errors import ProviderNotFound
+from batchgate_server.files.processing import VISIBLE_WITHIN, pauses, processed
 from batchgate_server.operations import NewBatch
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch
-
-NOT_YET = {"pending", "running"}
-# A provider whose storage is behind says "not found" of a file it has just accepted; how long to
-# doubt that, in seconds. A mistyped id waits as long for its answer.
-VISIBLE_WITHIN = 2.0
-SLOWEST_POLL = 5.0
-
-
-def _pauses(first: float) -> Iterator[float]:
-    pause = first
-    while True:
-        yield pause
-        pause = min(pause * 1.6, SLOWEST_POLL)
 
 
 async def create_batch(provider: OpenAIProvider, new: NewBatch) -> RestBatch:
@@ -27,45 +15,26 @@ async def create_batch(provider: OpenAIProvider, new: NewBatch) -> RestBatch:
 
     Without a deadline the wait ends with the profile's `timeout_seconds`.
     """
+    await input_file_usable(provider, new.input_file_id)
+    return await create_batch_now(provider, new)
+
+
+async def input_file_usable(provider: OpenAIProvider, file_id: str) -> None:
+    """Wait until the provider has processed a file, where it does so before a batch may use it."""
     if provider.processes_files:
-        await _processed(provider, new.input_file_id)
-        return await provider.create_batch(new)
+        await processed(provider, file_id)
+
+
+async def create_batch_now(provider: OpenAIProvider, new: NewBatch) -> RestBatch:
+    """Create a batch of a file that is usable, or will be in a moment."""
     waited = 0.0
-    for pause in _pauses(0.2):
+    for pause in pauses(0.2):
         try:
-            return await provider.create_batch(new)
+            return await settled(provider, new)
         except ProviderNotFound:
             # A 404 is certain: nothing was created.
-            if waited >= VISIBLE_WITHIN:
+            if provider.processes_files or waited >= VISIBLE_WITHIN:
                 raise
         await asyncio.sleep(pause)
         waited += pause
     raise AssertionError  # pragma: no cover - the pauses are endless
-
-
-async def _processed(provider: OpenAIProvider, file_id: str) -> None:
-    waited = 0.0
-    for pause in _pauses(0.1):
-        try:
-            file = await provider.get_file(file_id)
-        except ProviderNotFound:
-            if waited >= VISIBLE_WITHIN:
-                raise
-        else:
-            status = file.status.lower()
-            if status == "error":
-                raise ProviderConflict(
-                    f"{provider.name} could not process the input file: "
-                    f"{provider.rest.endpoint.clean(file.status_details) or 'it does not say why'}",
-                    metadata={"provider": provider.name},
-                )
-            if status not in NOT_YET:
-                return
-            if waited >= provider.profile.timeout_seconds:
-                raise ProviderConflict(
-                    f"{provider.name} has not processed the input file yet (status {status}); "
-                    "try again later",
-                    metadata={"provider": provider.name},
-                )
-        await asyncio.sleep(pause)
-        waited += pause

@@ -15,9 +15,6 @@ from batchgate_server.rest.models import RestFile
 from batchgate_server.settings import AzureOpenAIProfile
 
 V1 = "v1"
-# Up to this one (the newest stable dated one) api-versions neither page through files nor let files
-# expire; 2025-04-01-preview does both.
-LAST_WITHOUT_PAGING_AND_EXPIRY = "2024-10-21"
 
 
 class AzureOpenAIProvider(OpenAIProvider):
@@ -34,15 +31,11 @@ class AzureOpenAIProvider(OpenAIProvider):
         """The api-version: a dated one or "v1"."""
         return self.profile.api_version
 
-    @property
-    def _is_old(self) -> bool:
-        return self.api_version != V1 and self.api_version[:10] <= LAST_WITHOUT_PAGING_AND_EXPIRY
-
     async def list_files(
         self, *, purpose: str, ascending: bool, cursor: Cursor | None, size: int
     ) -> Page[RestFile]:
         """A page of files; old api-versions give all at once, and the page is cut out here."""
-        if not self._is_old:
+        if not self.profile.is_old:
             return await super().list_files(
                 purpose=purpose, ascending=ascending, cursor=cursor, size=size
             )
@@ -79,7 +72,7 @@ class AzureOpenAIProvider(OpenAIProvider):
 
     def _check_expiry(self, field: str) -> None:
         # Asking for what cannot be had is an error: ignored, files would stay for ever.
-        if self._is_old:
+        if self.profile.is_old:
             raise InvalidField(
                 field,
                 f"is not known to api-version {self.api_version} of {self.name}; leave it out",

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from batchgate.v1 import provider_service_pb2
+from batchgate_server.background import Background
 from batchgate_server.errors import OutcomeUnknown, ProviderBadResponse
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import BearerCredential, Credential
@@ -43,6 +44,7 @@ class OpenAIProvider:
     ) -> None:
         self.name = profile.name
         self.profile = profile
+        self.background = Background()
         credential = self._credential()
         self.rest = RestClient(
             Endpoint(
@@ -70,6 +72,15 @@ class OpenAIProvider:
         if purpose == "batch":
             limits.append(self.profile.max_batch_file_bytes)
         return min(limits)
+
+    def file_lifetime(self, purpose: str) -> int | None:
+        """After how many seconds a file for `purpose` expires where a request does not say."""
+        return self.profile.input_expires_after if purpose == "batch" else None
+
+    async def aclose(self) -> None:
+        """Let creations come to their end, and close all connections."""
+        await self.background.aclose()
+        await self.rest.aclose()
 
     async def create_file(self, new: NewFile) -> RestFile:
         """Upload a file while its content arrives."""

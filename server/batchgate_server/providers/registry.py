@@ -1,5 +1,6 @@
 """Which provider a request means."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -45,5 +46,4 @@ class ProviderRegistry:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for provider in self:
-            await provider.rest.aclose()
+        await asyncio.gather(*(provider.aclose() for provider in self))

@@ -7,6 +7,7 @@ from grpc.aio import ServicerContext
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate.v1 import batch_service_pb2_grpc
 from batchgate_server.batches.input_file import create_batch
+from batchgate_server.batches.request_ids import Created, RequestIds, same_batch
 from batchgate_server.providers.registry import ProviderRegistry
 from batchgate_server.translation.batches import batch_message, new_batch
 from batchgate_server.translation.identifiers import checked_id
@@ -21,13 +22,24 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
 
     def __init__(self, providers: ProviderRegistry) -> None:
         self._providers = providers
+        self._request_ids = RequestIds()
 
     async def CreateBatch(
         self, request: pb.CreateBatchRequest, context: Context
     ) -> pb.CreateBatchResponse:
         """Create a batch, once its input file can be used."""
         provider = self._providers.select(request.provider)
-        batch = await create_batch(provider, new_batch(request))
+        new = new_batch(request, output_lifetime=provider.profile.output_expires_after)
+
+        async def create() -> Created:
+            return await create_batch(provider, new), None
+
+        batch, _ = await self._request_ids.once(
+            provider,
+            request.request_id,
+            create,
+            check=same_batch(endpoint=new.endpoint, input_file_id=new.input_file_id),
+        )
         return pb.CreateBatchResponse(batch=batch_message(batch, provider=provider.name))
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> pb.GetBatchResponse:

@@ -11,6 +11,7 @@ from batchgate.v1 import file_service_pb2_grpc
 from batchgate_server.call import current_call
 from batchgate_server.errors import InvalidField
 from batchgate_server.files.download import read_content
+from batchgate_server.files.processing import processed_upload
 from batchgate_server.files.upload import UploadContent, read_metadata
 from batchgate_server.operations import NewFile
 from batchgate_server.providers.registry import ProviderRegistry
@@ -67,10 +68,12 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
                 expires_after_seconds=(
                     whole_seconds("metadata.expires_after", metadata.expires_after)
                     if metadata.HasField("expires_after")
-                    else None
+                    else provider.file_lifetime(purpose)
                 ),
             )
         )
+        if metadata.wait_until_processed:
+            file = await processed_upload(provider, file)
         return pb.UploadFileResponse(
             file=file_message(file, provider=provider.name), report=content.report()
         )

@@ -22,6 +22,12 @@ from batchgate_server.settings.credentials import check_secret
 _API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?", re.ASCII)
 _PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _HEADER_WORD = re.compile(r"[!-~]+")
+_LIFETIME = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_DAY = 86400
+# Up to this one (the newest stable dated one) api-versions neither page through files nor let files
+# expire; 2025-04-01-preview does both.
+_LAST_WITHOUT_EXPIRY = "2024-10-21"
 
 # hide_input_in_errors: an error of pydantic's own would show what was given, secrets included.
 FROZEN = ConfigDict(
@@ -65,11 +71,47 @@ def _check_api_version(version: str) -> str:
     return version
 
 
+def _read_lifetime(value: object) -> object:
+    """Seconds from a number or a text such as "14d"; what is neither is refused."""
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    written = _LIFETIME.fullmatch(value.strip()) if isinstance(value, str) else None
+    if written is None:
+        raise ValueError('must be whole seconds, or a text such as "14d", "36h" or "90m"')
+    return int(written[1]) * _UNITS[written[2]]
+
+
+def _within(shortest: int, longest: int, said: str) -> AfterValidator:
+    """Refuses lifetimes (seconds) outside of what a provider documents."""
+
+    def check(seconds: int | None) -> int | None:
+        if seconds is not None and not shortest <= seconds <= longest:
+            raise ValueError(f"must be {said}: the provider takes nothing else")
+        return seconds
+
+    return AfterValidator(check)
+
+
+def _is_old(api_version: str) -> bool:
+    return api_version != "v1" and api_version[:10] <= _LAST_WITHOUT_EXPIRY
+
+
 ProfileName = Annotated[str, AfterValidator(_check_profile_name)]
 Seconds = Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)]
 Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1)]
 Secret = Annotated[SecretStr, AfterValidator(check_secret)]
 HeaderWord = Annotated[str, AfterValidator(_check_header_word)]
+Lifetime = Annotated[int | None, BeforeValidator(_read_lifetime)]
+# https://platform.openai.com/docs/api-reference/files/create and batch/create: 1 hour to 30 days.
+OpenAILifetime = Annotated[Lifetime, _within(3600, 30 * _DAY, "1 hour to 30 days")]
+# https://learn.microsoft.com/azure/ai-foundry/openai/how-to/batch: 14 to 30 days.
+AzureLifetime = Annotated[Lifetime, _within(14 * _DAY, 30 * _DAY, "14 to 30 days")]
+INPUT_LIFETIME = (
+    "How long the provider keeps an input file where a request does not say: seconds, or a text "
+    'such as `"14d"` or `"36h"`. openai takes 1 hour to 30 days, azure_openai 14 to 30 days; unset '
+    "means as long as the provider likes."
+)
+OUTPUT_LIFETIME = "The same for output files."
 
 
 class ProfileBase(BaseModel):
@@ -121,6 +163,8 @@ class OpenAIProfile(ProfileBase):
     project: HeaderWord | None = Field(
         default=None, description="Project to which usage is counted (openai)."
     )
+    input_expires_after: OpenAILifetime = Field(default=None, description=INPUT_LIFETIME)
+    output_expires_after: OpenAILifetime = Field(default=None, description=OUTPUT_LIFETIME)
 
 
 class AzureOpenAIProfile(ProfileBase):
@@ -147,7 +191,26 @@ class AzureOpenAIProfile(ProfileBase):
         "reference to it (azure_openai).",
     )
 
-    # On the last field instead of the model, so that it is told together with other mistakes.
+    input_expires_after: AzureLifetime = Field(default=None, description=INPUT_LIFETIME)
+    output_expires_after: AzureLifetime = Field(default=None, description=OUTPUT_LIFETIME)
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the api-version neither pages through files nor lets files expire."""
+        return _is_old(self.api_version)
+
+    @field_validator("input_expires_after", "output_expires_after")
+    @classmethod
+    def _can_expire(cls, seconds: int | None, info: ValidationInfo) -> int | None:
+        version = info.data.get("api_version", "")
+        if seconds is not None and version and _is_old(version):
+            raise ValueError(
+                f"is not possible with api_version {version}, which lets no file expire; "
+                'leave it out, or take "v1"'
+            )
+        return seconds
+
+    # On a late field instead of the model, so that it is told together with other mistakes.
     @field_validator("entra_token")
     @classmethod
     def _has_one_credential(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:

@@ -1,7 +1,11 @@
 """Batches between protos and REST."""
 
+import re
+from collections.abc import Mapping
+
 from batchgate.v1 import batch_pb2, batch_service_pb2
-from batchgate_server.operations import NewBatch
+from batchgate_server.errors import InvalidField
+from batchgate_server.operations import OWN_PREFIX, REQUEST_ID_KEY, NewBatch
 from batchgate_server.rest.models import RestBatch, RestRequestCounts, RestUsage
 from batchgate_server.translation.identifiers import checked_id, checked_word
 from batchgate_server.translation.times import timestamp, whole_seconds
@@ -11,23 +15,63 @@ STATUSES = {
     for name in batch_pb2.BatchStatus.keys()  # noqa: SIM118 - an enum wrapper, not a dict
 }
 DEFAULT_COMPLETION_WINDOW = "24h"
+# What the gateway keeps in a batch's metadata, and takes out of what callers see.
+HIDDEN_KEYS = frozenset({REQUEST_ID_KEY})
+PAIRS = 16
+REQUEST_ID = re.compile(r"[\x20-\x7e]{0,128}")
 
 
-def new_batch(request: batch_service_pb2.CreateBatchRequest) -> NewBatch:
-    """What to create, checked."""
+def new_batch(
+    request: batch_service_pb2.CreateBatchRequest, *, output_lifetime: int | None
+) -> NewBatch:
+    """What to create, checked; `output_lifetime` (seconds) counts where the request has none."""
     return NewBatch(
         input_file_id=checked_id("input_file_id", request.input_file_id),
         endpoint=checked_word("endpoint", request.endpoint),
         completion_window=checked_word(
             "completion_window", request.completion_window or DEFAULT_COMPLETION_WINDOW
         ),
-        metadata=dict(request.metadata),
+        metadata=checked_metadata(request.metadata, request_id=request.request_id),
         output_expires_after_seconds=(
             whole_seconds("output_expires_after", request.output_expires_after)
             if request.HasField("output_expires_after")
-            else None
+            else output_lifetime
         ),
     )
+
+
+def checked_metadata(
+    metadata: Mapping[str, str], *, request_id: str, within: str = "", **own: str
+) -> dict[str, str]:
+    """A batch's metadata for the provider: the caller's pairs, then those of the gateway.
+
+    `within` is the path of the message that holds the fields, as `metadata.`; `own` are further
+    pairs of the gateway's own.
+    """
+    for key in metadata:
+        if key.startswith(OWN_PREFIX):
+            raise InvalidField(
+                f"{within}metadata", f'must have no key that begins with "{OWN_PREFIX}"'
+            )
+    if not REQUEST_ID.fullmatch(request_id):
+        raise InvalidField(
+            f"{within}request_id", "must be at most 128 printable ASCII characters; a UUID is good"
+        )
+    if request_id:
+        own = {REQUEST_ID_KEY: request_id, **own}
+    # Without a pair of its own the gateway leaves the limit to the provider.
+    if own and len(metadata) + len(own) > PAIRS:
+        raise InvalidField(
+            f"{within}metadata",
+            f"must have at most {PAIRS - len(own)} pairs: the gateway itself needs {len(own)} of "
+            f"the provider's {PAIRS} (for {', '.join(own)})",
+        )
+    return {**metadata, **own}
+
+
+def visible_metadata(batch: RestBatch) -> dict[str, str]:
+    """A batch's metadata without what the gateway keeps in it."""
+    return {key: value for key, value in batch.metadata.items() if key not in HIDDEN_KEYS}
 
 
 def batch_message(batch: RestBatch, *, provider: str) -> batch_pb2.Batch:
@@ -60,7 +104,7 @@ def batch_message(batch: RestBatch, *, provider: str) -> batch_pb2.Batch:
             )
             for error in batch.errors
         ],
-        metadata=batch.metadata,
+        metadata=visible_metadata(batch),
     )
 
 
