@@ -8,9 +8,9 @@ Item = TypeVar("Item")
 
 
 async def with_pauses(
-    items: AsyncGenerator[Item, None], seconds: float
+    items: AsyncGenerator[Item, None], seconds: float | None
 ) -> AsyncGenerator[Item | None, None]:
-    """The items, and None whenever none has come for so long.
+    """The items, and None whenever none has come for so long, if it is said how long.
 
     One item is fetched ahead. Waiting does not break anything off, and closing this closes `items`.
     """

@@ -1,6 +1,12 @@
 """Lines out of a file's chunks, each with its number and the place where it ends."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+
+from batchgate_server.batches.pauses import with_pauses
+from batchgate_server.errors import ProviderNotFound
+from batchgate_server.files.download import read_content
+from batchgate_server.providers.openai import OpenAIProvider
 
 # Far above any answer; what is longer would be held in memory whole.
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -68,3 +74,34 @@ class Lines:
             self._parts.clear()
         else:
             self._parts.append(part)
+
+
+async def file_lines(
+    provider: OpenAIProvider,
+    file_id: str,
+    *,
+    what: str,
+    offset: int = 0,
+    number: int = 0,
+    pause_seconds: float | None = None,
+) -> AsyncGenerator[Iterator[Line], None]:
+    """The lines of a file behind a place, in blocks as they come; `what` names it in errors.
+
+    A block is to be used up before the next one is asked for. With `pause_seconds` it is empty
+    where nothing comes for so long.
+
+    Raises:
+        ProviderNotFound: the file is gone.
+        ProviderUnavailable: the content was cut off.
+    """
+    lines = Lines(offset=offset, number=number)
+    content = read_content(provider, file_id, offset=offset, limit=0)
+    try:
+        async with aclosing(with_pauses(content, pause_seconds)) as pieces:
+            async for piece in pieces:
+                yield lines.feed(piece[1]) if piece else iter(())
+    except ProviderNotFound as exc:
+        raise ProviderNotFound(
+            f"{what}, {file_id}, is gone: {exc.message}", metadata=exc.metadata
+        ) from exc
+    yield lines.end()

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from time import monotonic
 
 from batchgate.v1 import batch_service_pb2 as pb
-from batchgate_server.batches.pauses import with_pauses
-from batchgate_server.batches.result_lines import MAX_LINE_BYTES, Line, Lines
+from batchgate_server.batches.result_lines import MAX_LINE_BYTES, Line, file_lines
 from batchgate_server.batches.watching import Watching, is_terminal
 from batchgate_server.call import current_call
-from batchgate_server.errors import BatchNotFinished, GatewayError, InvalidField, ProviderNotFound
-from batchgate_server.files.download import read_content
+from batchgate_server.errors import BatchNotFinished, GatewayError, InvalidField
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch
 from batchgate_server.translation.results import add_result, read_line, unreadable
@@ -66,11 +64,9 @@ async def stream_results(
         ProviderNotFound: there is no such batch, or its results are gone.
         ProviderUnavailable: the content was cut off; what came before has been given.
     """
-    wants = WANTED.get(wanted)
-    if wants is None:
+    if wanted not in WANTED:
         raise InvalidField("filter", "is none of ResultFilter")
-    scope = (provider.name, batch_id, *map(str, wants))
-    packer = _Packer(scope, read_resume_token(token, *scope, files=len(FILES)), pace)
+    packer = _Packer(provider.name, batch_id, wants=WANTED[wanted], token=token, pace=pace)
     batch = await provider.get_batch(batch_id)
     if wait and not is_terminal(batch):
         async with watching.watch(provider, batch_id) as subscription:
@@ -78,52 +74,63 @@ async def stream_results(
                 seen = await subscription.next(pace.heartbeat_seconds)
                 batch = seen.batch if seen else batch
                 yield packer.take()
-    if not is_terminal(batch):
-        raise BatchNotFinished(
-            f"{batch_id} is {batch.status}; set wait_until_done, or ask again later",
-            metadata={"provider": provider.name},
-        )
+    ensure_terminal(provider, batch, "set wait_until_done, or ask again later")
     for number, file_id in enumerate((batch.output_file_id, batch.error_file_id)):
         if number < packer.file or not file_id:
             continue
         packer.enter(number)
-        async with aclosing(_blocks(provider, file_id, packer.place, pace.hold_seconds)) as blocks:
-            try:
-                async for block in blocks:
-                    for message in packer.pack(block, wants):
-                        yield message
-            except GatewayError as exc:
-                if packer.rows:
-                    yield packer.take()
-                if isinstance(exc, ProviderNotFound):
-                    raise ProviderNotFound(
-                        f"the {FILES[number]} file of {batch_id} is gone: {exc.message}",
-                        metadata=exc.metadata,
-                    ) from exc
-                raise
+        messages = _messages(
+            provider, file_id, packer, what=f"the {FILES[number]} file of {batch.id}"
+        )
+        async with aclosing(messages):
+            async for message in messages:
+                yield message
     if packer.rows:
         yield packer.take()
 
 
-async def _blocks(
-    provider: OpenAIProvider, file_id: str, place: Place, seconds: float
-) -> AsyncGenerator[Iterator[Line], None]:
-    """The lines behind a place, as they come; an empty block where none comes for so long."""
-    lines = Lines(offset=place.offset, number=place.line)
-    content = read_content(provider, file_id, offset=place.offset, limit=0)
-    async with aclosing(with_pauses(content, seconds)) as pieces:
-        async for piece in pieces:
-            yield lines.feed(piece[1]) if piece else iter(())
-    yield lines.end()
+def ensure_terminal(provider: OpenAIProvider, batch: RestBatch, advice: str) -> None:
+    """Raises BatchNotFinished if the batch can still change."""
+    if not is_terminal(batch):
+        raise BatchNotFinished(
+            f"{batch.id} is {batch.status}; {advice}", metadata={"provider": provider.name}
+        )
+
+
+async def _messages(
+    provider: OpenAIProvider, file_id: str, packer: "_Packer", *, what: str
+) -> AsyncGenerator[Message, None]:
+    """The rows of one file. Where it is cut off, what came before is sent first."""
+    blocks = file_lines(
+        provider,
+        file_id,
+        what=what,
+        offset=packer.place.offset,
+        number=packer.place.line,
+        pause_seconds=packer.pace.hold_seconds,
+    )
+    async with aclosing(blocks):
+        try:
+            async for block in blocks:
+                for message in packer.pack(block):
+                    yield message
+        except GatewayError:
+            if packer.rows:
+                yield packer.take()
+            raise
 
 
 class _Packer:
     """The message that is being filled, and the place behind the last line that was read."""
 
-    def __init__(self, scope: tuple[str, ...], place: Place, pace: Pace) -> None:
+    def __init__(
+        self, provider: str, batch_id: str, *, wants: tuple[bool, bool], token: str, pace: Pace
+    ) -> None:
+        self.pace = pace
+        self._wants = wants
+        self._scope = (provider, batch_id, *map(str, wants))
+        place = read_resume_token(token, *self._scope, files=len(FILES))
         self.file, self._offset, self._line = place.file, place.offset, place.line
-        self._scope = scope
-        self._pace = pace
         self._call = current_call()
         self._message = Message()
         self._size = 0
@@ -144,14 +151,14 @@ class _Packer:
         if file != self.file:
             self.file, self._offset, self._line = file, 0, 0
 
-    def pack(self, block: Iterator[Line], wants: tuple[bool, bool]) -> Iterator[Message]:
+    def pack(self, block: Iterator[Line]) -> Iterator[Message]:
         """Take the lines of a block; the messages that are full or due."""
         message, size = self._message, self._size
         for content, number, end in block:
             line = TOO_LONG if content is None else read_line(content)
-            if wants[line.succeeded]:
+            if self._wants[line.succeeded]:
                 row_size = ROW_BYTES + len(content or b"")
-                if size and size + row_size > self._pace.message_bytes:
+                if size and size + row_size > self.pace.message_bytes:
                     self._size = size
                     yield self.take()
                     message, size = self._message, 0
@@ -162,8 +169,8 @@ class _Packer:
             self._offset, self._line = end, number
         self._size = size
         now = monotonic()
-        if (size and now - self._since >= self._pace.hold_seconds) or (
-            now - self._sent >= self._pace.heartbeat_seconds
+        if (size and now - self._since >= self.pace.hold_seconds) or (
+            now - self._sent >= self.pace.heartbeat_seconds
         ):
             yield self.take()
 
