@@ -136,6 +136,11 @@ class ServerDraining(GatewayError):
 
     code, reason, retryable = StatusCode.UNAVAILABLE, "SERVER_DRAINING", True
 
+    def __init__(
+        self, message: str = "the gateway is shutting down; another replica will answer"
+    ) -> None:
+        super().__init__(message)
+
 
 class InternalError(GatewayError):
     """A defect of the gateway; the message says nothing of it, the log does."""

@@ -12,6 +12,7 @@ from batchgate_server.call import current_call
 from batchgate_server.errors import BatchNotFinished, GatewayError, InvalidField
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch
+from batchgate_server.translation.identifiers import checked_id
 from batchgate_server.translation.results import add_result, read_line, unreadable
 from batchgate_server.translation.resume_tokens import Place, read_resume_token, resume_token
 
@@ -37,8 +38,6 @@ class Pace:
     """A message has about so many bytes at most, unless a single row has more."""
     hold_seconds: float = 0.5
     """Rows wait twice as long at most for others to be packed with."""
-    heartbeat_seconds: float = 30.0
-    """A message is sent that often at least, without rows if there are none."""
 
 
 PACE = Pace()
@@ -46,32 +45,28 @@ PACE = Pace()
 
 async def stream_results(
     provider: OpenAIProvider,
-    batch_id: str,
+    request: pb.StreamBatchResultsRequest,
     *,
-    wanted: pb.ResultFilter.ValueType,
-    token: str,
     watching: Watching,
-    wait: bool,
     pace: Pace = PACE,
 ) -> AsyncGenerator[Message, None]:
-    """The rows of a batch that are wanted, behind the place that `token` names.
-
-    A batch that is not terminal is waited for with `wait`, else it is an error.
+    """The rows of a batch, packed into messages.
 
     Raises:
-        InvalidField: the token is none, or one of other results.
+        InvalidField: the resume_token is none, or one of other results.
         BatchNotFinished: the batch is not terminal.
         ProviderNotFound: there is no such batch, or its results are gone.
         ProviderUnavailable: the content was cut off; what came before has been given.
     """
-    if wanted not in WANTED:
-        raise InvalidField("filter", "is none of ResultFilter")
-    packer = _Packer(provider.name, batch_id, wants=WANTED[wanted], token=token, pace=pace)
+    batch_id = checked_id("batch_id", request.batch_id)
+    packer = _Packer(
+        provider.name, request, pace=pace, heartbeat_seconds=watching.heartbeat_seconds
+    )
     batch = await provider.get_batch(batch_id)
-    if wait and not is_terminal(batch):
+    if request.wait_until_done and not is_terminal(batch):
         async with watching.watch(provider, batch_id) as subscription:
             while not is_terminal(batch):
-                seen = await subscription.next(pace.heartbeat_seconds)
+                seen = await subscription.next(watching.heartbeat_seconds)
                 batch = seen.batch if seen else batch
                 yield packer.take()
     ensure_terminal(provider, batch, "set wait_until_done, or ask again later")
@@ -124,12 +119,21 @@ class _Packer:
     """The message that is being filled, and the place behind the last line that was read."""
 
     def __init__(
-        self, provider: str, batch_id: str, *, wants: tuple[bool, bool], token: str, pace: Pace
+        self,
+        provider: str,
+        request: pb.StreamBatchResultsRequest,
+        *,
+        pace: Pace,
+        heartbeat_seconds: float,
     ) -> None:
+        """Check what is asked for; a heartbeat is a message that may have no rows."""
         self.pace = pace
-        self._wants = wants
-        self._scope = (provider, batch_id, *map(str, wants))
-        place = read_resume_token(token, *self._scope, files=len(FILES))
+        self._heartbeat_seconds = heartbeat_seconds
+        if request.filter not in WANTED:
+            raise InvalidField("filter", "is none of ResultFilter")
+        self._wants = WANTED[request.filter]
+        self._scope = (provider, request.batch_id, *map(str, self._wants))
+        place = read_resume_token(request.resume_token, *self._scope, files=len(FILES))
         self.file, self._offset, self._line = place.file, place.offset, place.line
         self._call = current_call()
         self._message = Message()
@@ -170,7 +174,7 @@ class _Packer:
         self._size = size
         now = monotonic()
         if (size and now - self._since >= self.pace.hold_seconds) or (
-            now - self._sent >= self.pace.heartbeat_seconds
+            now - self._sent >= self._heartbeat_seconds
         ):
             yield self.take()
 

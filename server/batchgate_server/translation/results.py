@@ -220,7 +220,8 @@ def _fill_leniently(row: batch_service_pb2.BatchResult, body: bytes) -> None:
         for name, value in usage.items():
             first, _, rest = name.partition("_")
             known[f"{names.get(first, first)}_{rest}"] = value
-        row.usage.MergeFrom(usage_message(RestUsage.model_validate(known)))
+        if said := usage_message(RestUsage.model_validate(known)):
+            row.usage.MergeFrom(said)
 
 
 def _value(member: str | None) -> Any:  # noqa: ANN401 - JSON is any value
