@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.settings import OpenAIProfile
@@ -61,5 +62,5 @@ class Held:
         return httpx.Response(200, stream=Content(pieces))
 
     def provider(self) -> OpenAIProvider:
-        profile = OpenAIProfile(name="openai", kind="openai", api_key="sk-test")
+        profile = OpenAIProfile(name="openai", kind="openai", api_key=SecretStr("sk-test"))
         return OpenAIProvider(profile, transport=httpx.MockTransport(self.answer))

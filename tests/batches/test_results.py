@@ -151,7 +151,7 @@ def test_any_pieces_give_the_same_lines(whole: bytes, places: list[int], longest
         assert lines.offset == len(whole)
         return found
 
-    expected = []
+    expected: list[result_lines.Line] = []
     offset = 0
     for number, text in enumerate(whole.split(b"\n"), 1):
         offset = min(offset + len(text) + 1, len(whole))
@@ -283,7 +283,7 @@ async def test_rows_that_came_before_a_break_are_given(piece: bytes) -> None:
 @pytest.mark.parametrize(("gone", "before"), [("output", []), ("error", ["a"])])
 async def test_a_file_that_is_gone_is_named(gone: str, before: list[str]) -> None:
     held = Held(output=[success("a")], error=[failure("b")])
-    del held.files[gone]  # type: ignore[attr-defined]
+    del held.files[gone]
     with pytest.raises(ProviderNotFound, match=f"the {gone} file of batch_1, {gone}, is gone") as e:
         await messages_of(held, pace=Pace())
     assert ids_of(e.value.messages) == before  # type: ignore[attr-defined]

@@ -155,8 +155,12 @@ async def _seen(provider: OpenAIProvider, request_id: str) -> RestBatch | None:
         return None
 
 
-def same_batch(*, endpoint: str, input_file_id: str = "") -> Callable[[RestBatch], None]:
+def same_batch(
+    *, endpoint: str, input_file_id: str = "", field: str = "request_id"
+) -> Callable[[RestBatch], None]:
     """A check that a batch which exists is the one that is asked for, as far as one can see.
+
+    `field` is the path of the request_id.
 
     What a provider leaves out is not compared, and Azure OpenAI may drop the endpoint's `/v1`.
     """
@@ -166,11 +170,11 @@ def same_batch(*, endpoint: str, input_file_id: str = "") -> Callable[[RestBatch
             "endpoint": (endpoint.removeprefix("/v1"), batch.endpoint.removeprefix("/v1")),
             "input_file_id": (input_file_id, batch.input_file_id),
         }
-        for field, (asked, there) in wanted.items():
+        for name, (asked, there) in wanted.items():
             if asked and there and asked != there:
                 raise InvalidField(
-                    "request_id",
-                    f"was used already for the batch {batch.id} with another {field}; "
+                    field,
+                    f"was used already for the batch {batch.id} with another {name}; "
                     "take a new one for each batch",
                 )
 

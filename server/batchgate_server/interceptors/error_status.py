@@ -1,6 +1,6 @@
 """Errors on the wire: the status code, and `grpc-status-details-bin` with what programs read."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,10 +14,18 @@ from grpc import StatusCode
 from grpc.aio import AbortError, ServicerContext
 
 from batchgate_server.call import Call
-from batchgate_server.errors import GatewayError, InternalError, ProviderQuotaExceeded
+from batchgate_server.errors import (
+    GatewayError,
+    InternalError,
+    ProviderQuotaExceeded,
+    Violation,
+)
 from batchgate_server.interceptors.chain import trailing_metadata
 
 DOMAIN = "batchgate"
+# Errors travel in headers, which with gRPC's defaults may have 8 KiB in all, and base64 makes four
+# bytes of three. Beyond that the caller would lose the status: it says less of the violations.
+MAX_VIOLATIONS_BYTES = 4500
 DETAILS = "grpc-status-details-bin"
 log = structlog.stdlib.get_logger()
 
@@ -55,19 +63,19 @@ def rich_status(error: GatewayError) -> Status:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_seconds * 1000))
         details.append(RetryInfo(retry_delay=delay))
-    if error.violations:
+    if violations := list(_fitting(error.violations)):
         details.append(
             QuotaFailure(
                 violations=[
                     QuotaFailure.Violation(subject=v.field, description=v.description)
-                    for v in error.violations
+                    for v in violations
                 ]
             )
             if isinstance(error, ProviderQuotaExceeded)
             else BadRequest(
                 field_violations=[
                     BadRequest.FieldViolation(field=v.field, description=v.description)
-                    for v in error.violations
+                    for v in violations
                 ]
             )
         )
@@ -77,6 +85,17 @@ def rich_status(error: GatewayError) -> Status:
         packed.Pack(detail)
         status.details.append(packed)
     return status
+
+
+def _fitting(violations: Iterable[Violation]) -> Iterator[Violation]:
+    """The first violations, as far as the headers have room for them."""
+    room = MAX_VIOLATIONS_BYTES
+    for violation in violations:
+        # Six bytes are tags and lengths.
+        room -= len(violation.field.encode()) + len(violation.description.encode()) + 6
+        if room < 0:
+            break
+        yield violation
 
 
 def number(code: StatusCode) -> int:

@@ -31,6 +31,11 @@ class AzureOpenAIProvider(OpenAIProvider):
         """The api-version: a dated one or "v1"."""
         return self.profile.api_version
 
+    def check_expiry(self, field: str, seconds: int | None) -> None:
+        """Old api-versions let nothing expire."""
+        if seconds is not None:
+            self._check_expiry(field)
+
     async def list_files(
         self, *, purpose: str, ascending: bool, cursor: Cursor | None, size: int
     ) -> Page[RestFile]:

@@ -77,6 +77,13 @@ class OpenAIProvider:
         """After how many seconds a file for `purpose` expires where a request does not say."""
         return self.profile.input_expires_after if purpose == "batch" else None
 
+    def check_expiry(self, field: str, seconds: int | None) -> None:
+        """Refuse a lifetime that cannot be had, before anything is sent.
+
+        Raises:
+            InvalidField: `field` asks for one, and nothing expires at this provider.
+        """
+
     async def aclose(self) -> None:
         """Let creations come to their end, and close all connections."""
         await self.background.aclose()

@@ -12,11 +12,18 @@ from batchgate_server.batches.input_file import create_batch
 from batchgate_server.batches.request_ids import Created, RequestIds, same_batch
 from batchgate_server.batches.results import stream_results
 from batchgate_server.batches.retrying import Retry
+from batchgate_server.batches.submitting import Rows, read_metadata, submit
 from batchgate_server.batches.watching import Watching, is_terminal, wait_until_terminal
 from batchgate_server.providers.registry import ProviderRegistry
-from batchgate_server.translation.batches import batch_message, new_batch, watch_message
+from batchgate_server.services.stream_end import confirm_end
+from batchgate_server.translation.batches import (
+    batch_message,
+    new_batch,
+    submitted_batch,
+    watch_message,
+)
 from batchgate_server.translation.files import file_message
-from batchgate_server.translation.identifiers import checked_id
+from batchgate_server.translation.identifiers import checked_id, checked_word
 from batchgate_server.translation.page_tokens import page_size, page_token, read_page_token
 from batchgate_server.translation.times import waiting_seconds
 
@@ -127,6 +134,32 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
             )
         return pb.WaitBatchResponse(
             batch=batch_message(seen.batch, provider=provider.name), done=is_terminal(seen.batch)
+        )
+
+    async def SubmitBatch(
+        self, request_iterator: AsyncIterator[pb.SubmitBatchRequest], context: Context
+    ) -> pb.SubmitBatchResponse:
+        """Create a batch of rows while they arrive; see `batches.submitting`."""
+        metadata = await read_metadata(request_iterator)
+        provider = self._providers.select(metadata.provider)
+        new = submitted_batch(metadata, output_lifetime=provider.profile.output_expires_after)
+        rows = Rows(
+            request_iterator,
+            provider=provider,
+            endpoint=new.endpoint,
+            model=checked_word("metadata.model", metadata.model) if metadata.model else "",
+            confirm_end=confirm_end(context),
+        )
+        batch, file = await self._request_ids.once(
+            provider,
+            metadata.request_id,
+            lambda: submit(provider, metadata, rows=rows, new=new),
+            check=same_batch(endpoint=new.endpoint, field="metadata.request_id"),
+        )
+        return pb.SubmitBatchResponse(
+            batch=batch_message(batch, provider=provider.name),
+            file=file_message(file, provider=provider.name) if file else None,
+            report=rows.report() if file else None,
         )
 
     async def StreamBatchResults(

@@ -15,6 +15,7 @@ from batchgate_server.files.processing import processed_upload
 from batchgate_server.files.upload import UploadContent, read_metadata
 from batchgate_server.operations import NewFile
 from batchgate_server.providers.registry import ProviderRegistry
+from batchgate_server.services.stream_end import confirm_end
 from batchgate_server.translation.files import file_message
 from batchgate_server.translation.identifiers import (
     checked_filename,
@@ -44,17 +45,12 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
         provider = self._providers.select(metadata.provider)
         purpose = checked_word("metadata.purpose", metadata.purpose)
 
-        async def confirm_end() -> None:
-            # A stream that breaks off and one that ends look the same to its reader. Only a call
-            # that is still alive can send its initial metadata.
-            await context.send_initial_metadata(())
-
         content = UploadContent(
             request_iterator,
             metadata=metadata,
             limit=provider.upload_limit(purpose),
             limited_by=provider.name,
-            confirm_end=confirm_end,
+            confirm_end=confirm_end(context),
         )
         file = await provider.create_file(
             NewFile(

@@ -68,6 +68,27 @@ def retried_batch(
     )
 
 
+def submitted_batch(
+    metadata: batch_service_pb2.SubmitBatchMetadata, *, output_lifetime: int | None
+) -> NewBatch:
+    """What to create of rows, checked; its input file is not known yet."""
+    return NewBatch(
+        input_file_id="",
+        endpoint=checked_word("metadata.endpoint", metadata.endpoint),
+        completion_window=checked_word(
+            "metadata.completion_window", metadata.completion_window or DEFAULT_COMPLETION_WINDOW
+        ),
+        metadata=checked_metadata(
+            metadata.metadata, request_id=metadata.request_id, within="metadata."
+        ),
+        output_expires_after_seconds=(
+            whole_seconds("metadata.output_expires_after", metadata.output_expires_after)
+            if metadata.HasField("output_expires_after")
+            else output_lifetime
+        ),
+    )
+
+
 def checked_metadata(
     metadata: Mapping[str, str], *, request_id: str, within: str = "", **own: str
 ) -> dict[str, str]:

@@ -1,0 +1,196 @@
+"""Rows of a batch as they arrive: made into JSONL, checked, and let go while more come."""
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+
+from batchgate.v1 import batch_service_pb2 as pb
+from batchgate.v1 import file_service_pb2
+from batchgate_server.batches.uploaded import create_from_upload
+from batchgate_server.call import current_call
+from batchgate_server.errors import FileTooLarge, InvalidJsonl, UploadProtocol, Violation
+from batchgate_server.operations import NewBatch, NewFile
+from batchgate_server.providers.openai import OpenAIProvider
+from batchgate_server.rest.models import RestBatch, RestFile
+from batchgate_server.translation.identifiers import checked_filename
+from batchgate_server.translation.rows import RowFault, RowWriter
+from batchgate_server.translation.times import whole_seconds
+
+DEFAULT_FILENAME = "batch.jsonl"
+MAX_FAULTS = 100
+MAX_MODELS = 100
+# Rows of small messages go on together.
+PIECE = 64 * 1024
+
+
+async def read_metadata(messages: AsyncIterator[pb.SubmitBatchRequest]) -> pb.SubmitBatchMetadata:
+    """The first message, which must carry metadata."""
+    first = await anext(messages, None)
+    if first is None:
+        raise UploadProtocol("the stream ended without a message; the first must carry metadata")
+    if first.WhichOneof("payload") != "metadata":
+        raise UploadProtocol("the first message must carry metadata, not lines")
+    return first.metadata
+
+
+async def submit(
+    provider: OpenAIProvider, metadata: pb.SubmitBatchMetadata, *, rows: "Rows", new: NewBatch
+) -> tuple[RestBatch, RestFile]:
+    """Upload the rows and create the batch, whose input file `new` does not know yet."""
+    lifetime = (
+        whole_seconds("metadata.input_expires_after", metadata.input_expires_after)
+        if metadata.HasField("input_expires_after")
+        else provider.file_lifetime("batch")
+    )
+    provider.check_expiry("metadata.input_expires_after", lifetime)
+    provider.check_expiry("metadata.output_expires_after", new.output_expires_after_seconds)
+    file = NewFile(
+        filename=checked_filename("metadata.filename", metadata.filename or DEFAULT_FILENAME),
+        purpose="batch",
+        content_type="application/jsonl",
+        content=rows,
+        size_bytes=None,
+        expires_after_seconds=lifetime,
+    )
+    try:
+        return await create_from_upload(
+            provider, file, lambda uploaded: replace(new, input_file_id=uploaded.id)
+        )
+    except InvalidJsonl as exc:
+        # The upload was cut off at the first fault; the rest of the stream may have more.
+        raise await rows.all_faults() from exc
+
+
+class Rows:
+    """The rows of a batch as a file, to be read once.
+
+    Reading raises a GatewayError as soon as something is wrong, so that the provider gets no file;
+    after an InvalidJsonl `all_faults` reads on for more of them.
+    """
+
+    def __init__(
+        self,
+        messages: AsyncIterator[pb.SubmitBatchRequest],
+        *,
+        provider: OpenAIProvider,
+        endpoint: str,
+        model: str,
+        confirm_end: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`confirm_end` raises unless the caller ended the stream on purpose.
+
+        `model` is for rows without one; both it and `endpoint` are checked already.
+        """
+        self._messages = messages
+        self._provider = provider
+        self._endpoint = endpoint
+        self._writer = RowWriter(endpoint=endpoint, model=model)
+        self._confirm_end = confirm_end
+        self._call = current_call()
+        self._limit = provider.upload_limit("batch")
+        self._digest = hashlib.sha256()
+        self._custom_ids: set[bytes] = set()
+        self._models: dict[str, None] = {}
+        self._faults: list[Violation] = []
+        self._rows = 0
+        self._received_bytes = 0
+        self._sent_bytes = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The file in pieces."""
+        pieces: list[bytes] = []
+        size = 0
+        async for message in self._messages:
+            lines = self._lines(message)
+            if self._faults:
+                raise self._invalid()
+            pieces += lines
+            size += sum(map(len, lines))
+            if size >= PIECE:
+                yield self._let_go(pieces, size)
+                pieces, size = [], 0
+        await self._confirm_end()
+        if not self._rows:
+            raise UploadProtocol("no row followed the metadata; a batch has at least one")
+        if pieces:
+            yield self._let_go(pieces, size)
+
+    async def all_faults(self) -> InvalidJsonl:
+        """The error that names the faults of the rows that are still to come, too."""
+        async for message in self._messages:
+            if len(self._faults) >= MAX_FAULTS or self._too_many():
+                break
+            self._lines(message)
+        return self._invalid()
+
+    def report(self) -> file_service_pb2.UploadReport:
+        """What came, and what was made of it; the digest is that of the file."""
+        return file_service_pb2.UploadReport(
+            received_bytes=self._received_bytes,
+            sent_bytes=self._sent_bytes,
+            sha256=self._digest.hexdigest(),
+            line_count=self._rows,
+            models=self._models,
+            urls=[self._endpoint],
+        )
+
+    def _lines(self, message: pb.SubmitBatchRequest) -> list[bytes]:
+        """The lines of a message; its faults are remembered."""
+        if message.WhichOneof("payload") != "lines":
+            raise UploadProtocol("every message after the first must carry lines")
+        self._received_bytes += message.lines.ByteSize()
+        self._call.received_bytes = self._received_bytes
+        lines: list[bytes] = []
+        for row in message.lines.lines:
+            if len(self._faults) >= MAX_FAULTS or self._too_many():
+                break
+            field = f"lines[{self._rows}]"
+            self._rows += 1
+            if self._too_many():
+                most = f"{self._provider.max_requests_per_batch} rows of {self._provider.name}"
+                self._faults.append(Violation(field, f"too_many_tasks: is over the {most}"))
+                break
+            try:
+                line = self._writer.line(row)
+                self._take(row.custom_id)
+            except RowFault as fault:
+                self._faults.append(
+                    Violation(f"{field}.{fault.field}", f"{fault.code}: {fault.message}")
+                )
+                continue
+            if line.model and len(self._models) < MAX_MODELS:
+                self._models.setdefault(line.model)
+            lines.append(line.content + b"\n")
+        return lines
+
+    def _take(self, custom_id: str) -> None:
+        # Digests of one size, however long the ids are.
+        mark = hashlib.blake2b(custom_id.encode(), digest_size=16).digest()
+        if mark in self._custom_ids:
+            raise RowFault("custom_id", "duplicate_custom_id", "is used by a row before")
+        self._custom_ids.add(mark)
+
+    def _too_many(self) -> bool:
+        return self._rows > self._provider.max_requests_per_batch
+
+    def _let_go(self, pieces: list[bytes], size: int) -> bytes:
+        self._sent_bytes += size
+        if self._sent_bytes > self._limit:
+            raise FileTooLarge(
+                f"the rows make a file larger than {self._limit} bytes, the limit of "
+                f'{self._provider.name} for purpose "batch"',
+                metadata={"provider": self._provider.name},
+            )
+        content = b"".join(pieces)
+        self._digest.update(content)
+        return content
+
+    def _invalid(self) -> InvalidJsonl:
+        first = self._faults[0]
+        count = len(self._faults)
+        more = f", and {count - 1} more" if count > 1 else ""
+        return InvalidJsonl(
+            f"{first.field}: {first.description}{more}; no file was created",
+            metadata={"provider": self._provider.name},
+            violations=self._faults,
+        )

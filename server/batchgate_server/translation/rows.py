@@ -1,0 +1,166 @@
+"""Rows as the contract has them into lines of JSONL."""
+
+import json
+import math
+from dataclasses import dataclass
+
+import msgspec
+from google.protobuf.struct_pb2 import ListValue, Struct, Value
+
+from batchgate.v1 import batch_service_pb2
+
+# A double holds more whole numbers than JSON readers take for such; these are signed 64 bits.
+WHOLE = 2.0**63
+MALFORMED = "JSON is malformed: "
+
+
+class _Body(msgspec.Struct):
+    """What is looked at in a body; all else is only checked to be JSON."""
+
+    model: msgspec.Raw = msgspec.Raw()
+
+
+_body = msgspec.json.Decoder(_Body)
+_text = msgspec.json.Decoder(str)
+_encode = msgspec.json.Encoder().encode
+
+
+class RowFault(Exception):
+    """A row that makes no line: the field at fault, the provider's word for it, and what is wrong."""
+
+    def __init__(self, field: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line without its newline, and the model that its body names; empty if none."""
+
+    content: bytes
+    model: str
+
+
+class RowWriter:
+    """Makes the lines of one batch: all go to one endpoint."""
+
+    def __init__(self, *, endpoint: str, model: str) -> None:
+        """`model` is for bodies that have none; empty leaves them as they are."""
+        self._middle = b',"method":"POST","url":%b,"body":' % _encode(endpoint)
+        self._model = model
+        self._model_member = b'"model":%b' % _encode(model)
+
+    def line(self, row: batch_service_pb2.BatchLine) -> Line:
+        """The line of a row.
+
+        Raises:
+            RowFault: there is none.
+        """
+        if not row.custom_id:
+            raise RowFault("custom_id", "missing_required_parameter", "is required")
+        match row.WhichOneof("body"):
+            case "body_json":
+                body, model = self._from_json(row.body_json)
+            case "body_struct":
+                body, model = self._from_struct(row.body_struct)
+            case _:
+                raise RowFault(
+                    "body",
+                    "missing_required_parameter",
+                    "is required",
+                )
+        content = b'{"custom_id":%b%b%b}' % (_encode(row.custom_id), self._middle, body)
+        return Line(content=content, model=model)
+
+    def _from_json(self, text: str) -> tuple[bytes, str]:
+        model = _checked(text)
+        # Outside of strings, where a newline is no JSON, it means nothing; in JSONL it would.
+        encoded = text.replace("\r", " ").replace("\n", " ").encode()
+        if model is not None or not self._model:
+            return encoded, model or ""
+        begin = encoded.index(b"{") + 1
+        rest = encoded[begin:]
+        comma = b"" if rest.lstrip().startswith(b"}") else b","
+        return b"%b%b%b%b" % (encoded[:begin], self._model_member, comma, rest), self._model
+
+    def _from_struct(self, struct: Struct) -> tuple[bytes, str]:
+        body = _members(struct)
+        if self._model and "model" not in body:
+            body = {"model": self._model, **body}
+        model = body.get("model")
+        return _encode(body), model if isinstance(model, str) else ""
+
+
+def _checked(text: str) -> str | None:
+    """The model of a body: None if it has none, empty if it is no text.
+
+    Raises:
+        RowFault: the text is no JSON object.
+    """
+    try:
+        raw = bytes(_body.decode(text).model)
+        if not raw:
+            return None
+        return _text.decode(raw) if raw.startswith(b'"') else ""
+    except msgspec.ValidationError:
+        raise RowFault("body_json", "invalid_json_line", "is not a JSON object") from None
+    except (msgspec.DecodeError, RecursionError) as exc:
+        return _second_opinion(text, str(exc))
+
+
+def _second_opinion(text: str, fault: str) -> str | None:
+    """As `_checked`, by a reader that takes half surrogate pairs, as providers' readers do."""
+    try:
+        body = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise RowFault(
+            "body_json", "invalid_json_line", f"is not JSON: {fault.removeprefix(MALFORMED)}"
+        ) from None
+    if not isinstance(body, dict):
+        raise RowFault("body_json", "invalid_json_line", "is not a JSON object")
+    if "model" not in body:
+        return None
+    model = body["model"]
+    return model.encode("utf-8", "replace").decode() if isinstance(model, str) else ""
+
+
+def _no_constant(word: str) -> object:
+    raise ValueError(word)
+
+
+def _members(struct: Struct) -> dict[str, object]:
+    return {name: _value(value) for name, value in struct.fields.items()}
+
+
+def _items(values: ListValue) -> list[object]:
+    return [_value(value) for value in values.values]
+
+
+def _value(value: Value) -> object:
+    match value.WhichOneof("kind"):
+        case "string_value":
+            return value.string_value
+        case "number_value":
+            return _number(value.number_value)
+        case "struct_value":
+            return _members(value.struct_value)
+        case "list_value":
+            return _items(value.list_value)
+        case "bool_value":
+            return value.bool_value
+        case "null_value":
+            return None
+        case _:
+            raise RowFault("body_struct", "invalid_json_line", "has a value without a kind")
+
+
+def _number(number: float) -> int | float:
+    if not math.isfinite(number):
+        raise RowFault(
+            "body_struct",
+            "invalid_json_line",
+            "has NaN or infinity, which JSON has not",
+        )
+    return int(number) if number.is_integer() and abs(number) < WHOLE else number
