@@ -1,6 +1,7 @@
 """A provider in memory, which sends its files in just the pieces that a test wants."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -42,9 +43,13 @@ class Held:
         }
         self.honours_ranges = honours_ranges
         self.requests: list[httpx.Request] = []
+        self.uploaded = b""
+        self.created: dict[str, Any] = {}
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        if request.method == "POST":
+            return self._create(request)
         *_, kind, name = request.url.path.removesuffix("/content").split("/")
         if kind == "batches":
             return httpx.Response(200, json=self.batch)
@@ -60,6 +65,14 @@ class Held:
             place = {"content-range": f"bytes {offset}-{len(whole) - 1}/{len(whole)}"}
             return httpx.Response(206, headers=place, stream=Content([whole[offset:]]))
         return httpx.Response(200, stream=Content(pieces))
+
+    def _create(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/files"):
+            *_, part, _ = request.content.split(b"\r\n--batchgate-")
+            self.uploaded = part.partition(b"\r\n\r\n")[2]
+            return httpx.Response(200, json={"id": "file-new", "status": "processed"})
+        self.created = json.loads(request.content)
+        return httpx.Response(200, json={"id": "batch_2", "status": "validating"})
 
     def provider(self) -> OpenAIProvider:
         profile = OpenAIProfile(name="openai", kind="openai", api_key=SecretStr("sk-test"))

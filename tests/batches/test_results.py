@@ -164,14 +164,15 @@ def test_any_pieces_give_the_same_lines(whole: bytes, places: list[int], longest
 
 @patient
 @given(
-    content,
-    content,
-    st.lists(st.integers(min_value=0), max_size=6),
-    st.integers(1, 500),
-    st.booleans(),
-    st.sampled_from([0, 2, 3]),
+    output=content,
+    error=content,
+    places=st.lists(st.integers(min_value=0), max_size=6),
+    message_bytes=st.integers(1, 500),
+    ranges=st.booleans(),
+    wanted=st.sampled_from([0, 2, 3]),
 )
 def test_going_on_behind_any_message_gives_the_rest(
+    *,
     output: bytes,
     error: bytes,
     places: list[int],

@@ -17,9 +17,9 @@ from batchgate_server.errors import (
     ProviderConflict,
     ProviderNotFound,
 )
-from batchgate_server.operations import RETRY_OF_KEY, NewBatch, NewFile
+from batchgate_server.operations import RETRY_OF_KEY, NewFile
 from batchgate_server.providers.openai import OpenAIProvider
-from batchgate_server.rest.models import RestBatch, RestFile
+from batchgate_server.rest.models import RestBatch
 from batchgate_server.translation.batches import PAIRS, retried_batch
 from batchgate_server.translation.identifiers import checked_id
 from batchgate_server.translation.results import FIRST_ERROR_STATUS, ResultLine, read_line
@@ -91,7 +91,7 @@ class Retry:
                     size_bytes=None,
                     expires_after_seconds=self._provider.file_lifetime("batch"),
                 ),
-                _of_file(new),
+                lambda file: replace(new, input_file_id=file.id),
             )
 
     async def _choice(self, batch: RestBatch) -> Callable[[str], bool]:
@@ -162,10 +162,6 @@ async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[byt
     yield first
     async for piece in rest:
         yield piece
-
-
-def _of_file(new: NewBatch) -> Callable[[RestFile], NewBatch]:
-    return lambda file: replace(new, input_file_id=file.id)
 
 
 def _url(lines: bytes) -> str:
