@@ -1,6 +1,7 @@
 """BatchService: batches of any provider."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -9,6 +10,8 @@ from batchgate.v1 import batch_service_pb2 as pb
 from batchgate.v1 import batch_service_pb2_grpc
 from batchgate_server.batches.input_file import create_batch
 from batchgate_server.batches.request_ids import Created, RequestIds, same_batch
+from batchgate_server.batches.results import stream_results
+from batchgate_server.batches.retrying import Retry
 from batchgate_server.batches.submitting import Rows, read_metadata, submit
 from batchgate_server.batches.watching import Watching, is_terminal, wait_until_terminal
 from batchgate_server.providers.registry import ProviderRegistry
@@ -38,8 +41,8 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
 
     def __init__(self, providers: ProviderRegistry, watching: Watching) -> None:
         self._providers = providers
-        self._request_ids = RequestIds()
         self._watching = watching
+        self._request_ids = RequestIds()
 
     async def CreateBatch(
         self, request: pb.CreateBatchRequest, context: Context
@@ -88,32 +91,6 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         batch = await provider.cancel_batch(checked_id("batch_id", request.batch_id))
         return pb.CancelBatchResponse(batch=batch_message(batch, provider=provider.name))
 
-    async def SubmitBatch(
-        self, request_iterator: AsyncIterator[pb.SubmitBatchRequest], context: Context
-    ) -> pb.SubmitBatchResponse:
-        """Create a batch of rows while they arrive; see `batches.submitting`."""
-        metadata = await read_metadata(request_iterator)
-        provider = self._providers.select(metadata.provider)
-        new = submitted_batch(metadata, output_lifetime=provider.profile.output_expires_after)
-        rows = Rows(
-            request_iterator,
-            provider=provider,
-            endpoint=new.endpoint,
-            model=checked_word("metadata.model", metadata.model) if metadata.model else "",
-            confirm_end=confirm_end(context),
-        )
-        batch, file = await self._request_ids.once(
-            provider,
-            metadata.request_id,
-            lambda: submit(provider, metadata, rows=rows, new=new),
-            check=same_batch(endpoint=new.endpoint, field="metadata.request_id"),
-        )
-        return pb.SubmitBatchResponse(
-            batch=batch_message(batch, provider=provider.name),
-            file=file_message(file, provider=provider.name) if file else None,
-            report=rows.report() if file else None,
-        )
-
     async def WatchBatch(
         self, request: pb.WatchBatchRequest, context: Context
     ) -> AsyncIterator[pb.WatchBatchResponse]:
@@ -157,6 +134,58 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
             )
         return pb.WaitBatchResponse(
             batch=batch_message(seen.batch, provider=provider.name), done=is_terminal(seen.batch)
+        )
+
+    async def SubmitBatch(
+        self, request_iterator: AsyncIterator[pb.SubmitBatchRequest], context: Context
+    ) -> pb.SubmitBatchResponse:
+        """Create a batch of rows while they arrive; see `batches.submitting`."""
+        metadata = await read_metadata(request_iterator)
+        provider = self._providers.select(metadata.provider)
+        new = submitted_batch(metadata, output_lifetime=provider.profile.output_expires_after)
+        rows = Rows(
+            request_iterator,
+            provider=provider,
+            endpoint=new.endpoint,
+            model=checked_word("metadata.model", metadata.model) if metadata.model else "",
+            confirm_end=confirm_end(context),
+        )
+        batch, file = await self._request_ids.once(
+            provider,
+            metadata.request_id,
+            lambda: submit(provider, metadata, rows=rows, new=new),
+            check=same_batch(endpoint=new.endpoint, field="metadata.request_id"),
+        )
+        return pb.SubmitBatchResponse(
+            batch=batch_message(batch, provider=provider.name),
+            file=file_message(file, provider=provider.name) if file else None,
+            report=rows.report() if file else None,
+        )
+
+    async def StreamBatchResults(
+        self, request: pb.StreamBatchResultsRequest, context: Context
+    ) -> AsyncIterator[pb.StreamBatchResultsResponse]:
+        """Stream a batch's results; see `batches.results`."""
+        provider = self._providers.select(request.provider)
+        messages = stream_results(provider, request, watching=self._watching)
+        # Closed here and now where the caller goes away, not when the collector comes by.
+        async with aclosing(messages):
+            async for message in messages:
+                yield message
+
+    async def RetryBatch(
+        self, request: pb.RetryBatchRequest, context: Context
+    ) -> pb.RetryBatchResponse:
+        """Create a batch of what had no success; see `batches.retrying`."""
+        provider = self._providers.select(request.provider)
+        retry = Retry(provider, request)
+        batch, file = await self._request_ids.once(
+            provider, request.request_id, retry.create, check=retry.check
+        )
+        return pb.RetryBatchResponse(
+            batch=batch_message(batch, provider=provider.name),
+            file=file_message(file, provider=provider.name) if file else None,
+            line_count=retry.line_count if file else 0,
         )
 
 
