@@ -1,7 +1,8 @@
 """Errors on the wire: the status code, and `grpc-status-details-bin` with what programs read."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import accumulate
 from typing import Any
 
 import structlog
@@ -14,18 +15,11 @@ from grpc import StatusCode
 from grpc.aio import AbortError, ServicerContext
 
 from batchgate_server.call import Call
-from batchgate_server.errors import (
-    GatewayError,
-    InternalError,
-    ProviderQuotaExceeded,
-    Violation,
-)
+from batchgate_server.errors import GatewayError, InternalError, ProviderQuotaExceeded, Violation
 from batchgate_server.interceptors.chain import trailing_metadata
 
 DOMAIN = "batchgate"
-# Errors travel in headers, which with gRPC's defaults may have 8 KiB in all, and base64 makes four
-# bytes of three. Beyond that the caller would lose the status: it says less of the violations.
-MAX_STATUS_BYTES = 5400
+MAX_VIOLATION_BYTES = 5000
 DETAILS = "grpc-status-details-bin"
 log = structlog.stdlib.get_logger()
 
@@ -63,19 +57,19 @@ def rich_status(error: GatewayError) -> Status:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_seconds * 1000))
         details.append(RetryInfo(retry_delay=delay))
-    if violations := list(_fitting(error)):
+    if error.violations:
         details.append(
             QuotaFailure(
                 violations=[
                     QuotaFailure.Violation(subject=v.field, description=v.description)
-                    for v in violations
+                    for v in error.violations
                 ]
             )
             if isinstance(error, ProviderQuotaExceeded)
             else BadRequest(
                 field_violations=[
                     BadRequest.FieldViolation(field=v.field, description=v.description)
-                    for v in violations
+                    for v in fitting(error.violations)
                 ]
             )
         )
@@ -87,16 +81,19 @@ def rich_status(error: GatewayError) -> Status:
     return status
 
 
-def _fitting(error: GatewayError) -> Iterator[Violation]:
-    """The first violations, as far as the headers have room for them."""
-    # The message stands in a header of its own, too.
-    room = MAX_STATUS_BYTES - 2 * len(error.message.encode())
-    for violation in error.violations:
-        # Six bytes are tags and lengths.
-        room -= len(violation.field.encode()) + len(violation.description.encode()) + 6
-        if room < 0:
-            break
-        yield violation
+def fitting(violations: Sequence[Violation]) -> Sequence[Violation]:
+    """As many violations as clients accept: their limit for all trailing metadata is 8 KiB.
+
+    Where the full text of all does not fit, each keeps its first word, which is a code.
+    """
+    if sum(map(_size, violations)) > MAX_VIOLATION_BYTES:
+        violations = [Violation(v.field, v.description.partition(":")[0]) for v in violations]
+    sizes = accumulate(map(_size, violations))
+    return [v for v, total in zip(violations, sizes, strict=True) if total <= MAX_VIOLATION_BYTES]
+
+
+def _size(violation: Violation) -> int:
+    return len(violation.field.encode()) + len(violation.description.encode()) + 6
 
 
 def number(code: StatusCode) -> int:

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from batchgate.v1 import provider_service_pb2
 from batchgate_server.background import Background
+from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import BearerCredential, Credential
 from batchgate_server.providers.paging import page_of
@@ -29,8 +30,6 @@ class OpenAIProvider:
     kind: ClassVar[provider_service_pb2.ProviderKind.ValueType] = (
         provider_service_pb2.PROVIDER_KIND_OPENAI
     )
-    # https://platform.openai.com/docs/guides/batch: 50,000 requests.
-    max_requests_per_batch: ClassVar[int] = 50_000
     # Whether an uploaded file can be `pending` before a batch may use it.
     processes_files: ClassVar[bool] = False
     api_version: str = ""
@@ -87,6 +86,15 @@ class OpenAIProvider:
         """Let creations come to their end, and close all connections."""
         await self.background.aclose()
         await self.rest.aclose()
+
+    def line_rules(self, endpoint: str) -> Rules:
+        """What this provider takes in a batch file, and what is replaced on the way."""
+        return Rules(
+            max_lines=self.profile.max_requests_per_batch,
+            max_line_bytes=self.profile.max_line_bytes,
+            endpoint=endpoint,
+            models=self.profile.models,
+        )
 
     async def create_file(self, new: NewFile) -> RestFile:
         """Upload a file while its content arrives."""
