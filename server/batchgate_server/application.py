@@ -18,6 +18,7 @@ from batchgate.v1 import (
     provider_service_pb2_grpc,
 )
 from batchgate_server.addresses import UNIX, ensure_free
+from batchgate_server.batches.watching import Watching
 from batchgate_server.interceptors import chain
 from batchgate_server.interceptors.draining import Draining
 from batchgate_server.providers.registry import Profile, ProviderRegistry
@@ -55,6 +56,7 @@ class Application:
     ) -> None:
         self._settings = settings
         self._providers = ProviderRegistry(settings, open_transport=transport)
+        self._watching = Watching(settings.watch)
         self._draining = Draining()
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
@@ -73,7 +75,7 @@ class Application:
             FileService(self._providers), self._server
         )
         batch_service_pb2_grpc.add_BatchServiceServicer_to_server(
-            BatchService(self._providers), self._server
+            BatchService(self._providers, self._watching), self._server
         )
         provider_service_pb2_grpc.add_ProviderServiceServicer_to_server(
             ProviderService(self._providers), self._server
@@ -106,10 +108,11 @@ class Application:
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace_seconds: float | None = None) -> None:
-        """Turn NOT_SERVING, refuse new calls, let running ones end within the grace, and close."""
+        """Turn NOT_SERVING, end watches, let running calls end within the grace, and close."""
         if grace_seconds is None:
             grace_seconds = self._settings.server.shutdown_grace_seconds
         await self._health.enter_graceful_shutdown()
+        await self._watching.aclose()
         await self._draining.drain(grace_seconds)
         await self._server.stop(grace=1.0)
         await self._providers.aclose()

@@ -18,6 +18,8 @@ class Call:
     """File content that came from the caller."""
     sent_bytes: int = 0
     """File content that went to the caller."""
+    endless: bool = False
+    """Whether the call just watches now, so that a shutdown has nothing to wait for."""
     cut_off: bool = False
     """Whether the gateway itself ended the call, since it is shutting down."""
 

@@ -8,6 +8,7 @@
     ├── ChecksumMismatch          DATA_LOSS            size or sha256 differs
     ├── InvalidJsonl              INVALID_ARGUMENT     lines are not what the provider takes
     ├── FileTooLarge              INVALID_ARGUMENT     over the provider's or the gateway's limit
+    ├── BatchNotFinished          FAILED_PRECONDITION  results of a batch that is not terminal
     ├── ServerDraining            UNAVAILABLE          shutting down
     ├── InternalError             INTERNAL             a defect of the gateway
     └── ProviderError             what the provider, or the way to it, did
@@ -124,10 +125,21 @@ class FileTooLarge(GatewayError):
     code, reason = StatusCode.INVALID_ARGUMENT, "FILE_TOO_LARGE"
 
 
+class BatchNotFinished(GatewayError):
+    """The batch is not terminal, and what was asked needs its results."""
+
+    code, reason = StatusCode.FAILED_PRECONDITION, "BATCH_NOT_FINISHED"
+
+
 class ServerDraining(GatewayError):
     """The gateway is shutting down."""
 
     code, reason, retryable = StatusCode.UNAVAILABLE, "SERVER_DRAINING", True
+
+    def __init__(
+        self, message: str = "the gateway is shutting down; another replica will answer"
+    ) -> None:
+        super().__init__(message)
 
 
 class InternalError(GatewayError):

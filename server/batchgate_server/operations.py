@@ -9,6 +9,7 @@ Item = TypeVar("Item")
 # The gateway's own keys in a batch's metadata: callers neither set nor see them.
 OWN_PREFIX = "batchgate_"
 REQUEST_ID_KEY = "batchgate_request_id"
+RETRY_OF_KEY = "batchgate_retry_of"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The walk through one batch, against a gateway that answers as it is told."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -75,9 +76,23 @@ class Batches(batch_service_pb2_grpc.BatchServiceServicer):
         return batch_service_pb2.CreateBatchResponse(batch=self.states.pop(0))
 
     @override
+    def WatchBatch(
+        self, request: Any, context: Any
+    ) -> Iterator[batch_service_pb2.WatchBatchResponse]:
+        over = threading.Event()
+        context.add_callback(over.set)
+        ended = {batch_pb2.BATCH_STATUS_COMPLETED, batch_pb2.BATCH_STATUS_FAILED}
+        for batch in self.states:
+            yield batch_service_pb2.WatchBatchResponse(batch=batch)
+            if batch.status in ended:
+                return
+        if not self.states:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "going away")
+        over.wait()
+
+    @override
     def GetBatch(self, request: Any, context: Any) -> batch_service_pb2.GetBatchResponse:
-        batch = self.states.pop(0) if len(self.states) > 1 else self.states[0]
-        return batch_service_pb2.GetBatchResponse(batch=batch)
+        raise NotImplementedError
 
     @override
     def ListBatches(self, request: Any, context: Any) -> batch_service_pb2.ListBatchesResponse:
@@ -85,6 +100,26 @@ class Batches(batch_service_pb2_grpc.BatchServiceServicer):
 
     @override
     def CancelBatch(self, request: Any, context: Any) -> batch_service_pb2.CancelBatchResponse:
+        raise NotImplementedError
+
+    @override
+    def WaitBatch(self, request: Any, context: Any) -> batch_service_pb2.WaitBatchResponse:
+        raise NotImplementedError
+
+    @override
+    def SubmitBatch(
+        self, request_iterator: Any, context: Any
+    ) -> batch_service_pb2.SubmitBatchResponse:
+        raise NotImplementedError
+
+    @override
+    def StreamBatchResults(
+        self, request: Any, context: Any
+    ) -> Iterator[batch_service_pb2.StreamBatchResultsResponse]:
+        raise NotImplementedError
+
+    @override
+    def RetryBatch(self, request: Any, context: Any) -> batch_service_pb2.RetryBatchResponse:
         raise NotImplementedError
 
 
@@ -146,6 +181,12 @@ def test_a_call_that_fails(gateway: Gateway) -> None:
     with pytest.raises(WalkthroughFailedError) as caught:
         list(walk_through(gateway[0], "azure"))
     assert str(caught.value) == "azure: RESOURCE_EXHAUSTED: over the quota"
+
+
+def test_a_watch_that_breaks_off(gateway: Gateway) -> None:
+    gateway[2].states = [state("validating")]
+    with pytest.raises(WalkthroughFailedError, match=r"^azure: UNAVAILABLE: going away$"):
+        list(walk_through(gateway[0], "azure"))
 
 
 @pytest.mark.parametrize("what", ["file", "batch"])

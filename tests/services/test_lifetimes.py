@@ -141,7 +141,7 @@ async def test_a_file_that_stays_pending(account: Account, open_gateway: OpenGat
     await account.fault(status=200, body=PENDING, times=None, **LOOKING)
     failure = await refused(gateway)
     assert (failure.code, failure.reason) == ("FAILED_PRECONDITION", "PROVIDER_CONFLICT")
-    assert "has not processed the input file" in failure.message
+    assert "has not processed the file" in failure.message
 
 
 async def test_the_wait_ends_with_the_callers_deadline(gateway: Gateway, account: Account) -> None:

@@ -9,6 +9,7 @@ from batchgate_server.settings import (
     OpenAIProfile,
     ServerSettings,
     Settings,
+    WatchSettings,
 )
 from batchgate_server.settings.reference import Row, reference
 
@@ -22,7 +23,8 @@ def test_the_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [Settings(providers={"a": PROFILE}), PROFILE, LogSettings(), ServerSettings()]
+    "model",
+    [Settings(providers={"a": PROFILE}), PROFILE, LogSettings(), ServerSettings(), WatchSettings()],
 )
 def test_settings_are_frozen_and_closed(model: BaseModel) -> None:
     with pytest.raises(ValidationError, match="frozen"):
@@ -37,6 +39,14 @@ def test_settings_are_frozen_and_closed(model: BaseModel) -> None:
         ({"providers": {}}, "at least 1 item"),
         ({"providers": {"b": PROFILE}}, "a profile's name must be its key in providers"),
         ({"providers": {"a": PROFILE}, "default_provider": "b"}, "must name a profile: a"),
+        (
+            {"providers": {"a": PROFILE}, "watch": {"slowest_poll_seconds": 4}},
+            r"watch\.slowest_poll_seconds\n  Value error, must be at least first_poll_seconds",
+        ),
+        (
+            {"providers": {"a": PROFILE}, "watch": {"first_poll_seconds": 90}},
+            r"watch\.slowest_poll_seconds\n  Value error, must be at least first_poll_seconds",
+        ),
     ],
 )
 def test_settings_are_consistent(values: dict[str, object], message: str) -> None:
@@ -63,6 +73,7 @@ def test_the_reference_has_every_setting_once() -> None:
     fields = {"listen", "default_provider"}
     fields |= {f"log.{key}" for key in LogSettings.model_fields}
     fields |= {f"server.{key}" for key in ServerSettings.model_fields}
+    fields |= {f"watch.{key}" for key in WatchSettings.model_fields}
     profile = OpenAIProfile.model_fields.keys() | AzureOpenAIProfile.model_fields.keys()
     fields |= {f"providers.NAME.{key}" for key in profile - {"name"}}
     assert rows.keys() == fields

@@ -142,6 +142,10 @@ def test_half_a_surrogate_pair_is_no_fault() -> None:
     line, model = written(BatchLine(custom_id="a", body_json='{"text": "\\ud83d"}'), model="y")
     assert (line["body"]["model"], model) == ("y", "y")
     assert written(BatchLine(custom_id="a", body_json='{"model": "\\ud83d"}'))[1] == "?"
+    assert written(BatchLine(custom_id="a", body_json='{"text": "\\ud83d"}'))[1] == ""
+    body = '{"text": "\\ud83d x", "model": "\\u0078"}'
+    line, model = written(BatchLine(custom_id="a", body_json=body), models={"x": "y"})
+    assert (line["body"], model) == ({"text": "\ud83d x", "model": "y"}, "x")
 
 
 def test_a_model_whose_name_is_written_with_escapes() -> None:

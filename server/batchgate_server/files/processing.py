@@ -55,7 +55,7 @@ async def processed(provider: OpenAIProvider, file_id: str, *, patient: bool = F
             state = file.status.lower()
         if waited >= provider.profile.timeout_seconds:
             raise ProviderConflict(
-                f"{provider.name} has not processed the input file {file_id} yet (status {state}); "
+                f"{provider.name} has not processed the file {file_id} yet (status {state}); "
                 "try again later",
                 metadata={"provider": provider.name},
             )
@@ -84,6 +84,6 @@ async def processed_upload(provider: OpenAIProvider, file: RestFile) -> RestFile
 def _failed(provider: OpenAIProvider, file: RestFile) -> ProviderConflict:
     details = provider.rest.endpoint.clean(file.status_details) or "it does not say why"
     return ProviderConflict(
-        f"{provider.name} could not process the input file {file.id}: {details}",
+        f"{provider.name} could not process the file {file.id}: {details}",
         metadata={"provider": provider.name},
     )

@@ -10,8 +10,6 @@ from grpc.aio import ServicerContext
 from batchgate_server.call import Call
 from batchgate_server.errors import ServerDraining
 
-MESSAGE = "the gateway is shutting down; another replica will answer"
-
 
 class Draining:
     """Knows the calls that run; itself a concern of the chain."""
@@ -30,7 +28,7 @@ class Draining:
     ) -> AsyncIterator[None]:
         """Refuses the call, or counts it as running."""
         if self._refusing:
-            raise ServerDraining(MESSAGE)
+            raise ServerDraining
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - gRPC serves each RPC in a task
         self._running[task] = call
@@ -39,7 +37,7 @@ class Draining:
             yield
         except asyncio.CancelledError as exc:
             if call.cut_off:
-                raise ServerDraining(MESSAGE) from exc
+                raise ServerDraining from exc
             raise
         finally:
             del self._running[task]
@@ -47,13 +45,21 @@ class Draining:
                 self._idle.set()
 
     async def drain(self, grace_seconds: float) -> None:
-        """Refuse new calls, wait for the running ones, and cut off those that take longer."""
+        """Refuse new calls, and cut off those without an end of their own at once.
+
+        The other running ones are waited for, and cut off if they take longer.
+        """
         self._refusing = True
+        self._cut_off(endless_only=True)
         try:
             async with asyncio.timeout(grace_seconds):
                 await self._idle.wait()
         except TimeoutError:
-            for task, call in self._running.items():
+            self._cut_off()
+            await self._idle.wait()
+
+    def _cut_off(self, *, endless_only: bool = False) -> None:
+        for task, call in self._running.items():
+            if call.endless or not endless_only:
                 call.cut_off = True
                 task.cancel()
-            await self._idle.wait()

@@ -15,11 +15,18 @@ from grpc import StatusCode
 from grpc.aio import AbortError, ServicerContext
 
 from batchgate_server.call import Call
-from batchgate_server.errors import GatewayError, InternalError, ProviderQuotaExceeded, Violation
+from batchgate_server.errors import (
+    GatewayError,
+    InternalError,
+    ProviderQuotaExceeded,
+    Violation,
+)
 from batchgate_server.interceptors.chain import trailing_metadata
 
 DOMAIN = "batchgate"
-MAX_VIOLATION_BYTES = 5000
+# Errors travel in headers, which with gRPC's defaults may have 8 KiB in all, and base64 makes four
+# bytes of three. Beyond that the caller would lose the status: it says less of the violations.
+MAX_STATUS_BYTES = 5400
 DETAILS = "grpc-status-details-bin"
 log = structlog.stdlib.get_logger()
 
@@ -57,19 +64,19 @@ def rich_status(error: GatewayError) -> Status:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_seconds * 1000))
         details.append(RetryInfo(retry_delay=delay))
-    if error.violations:
+    if violations := list(_fitting(error)):
         details.append(
             QuotaFailure(
                 violations=[
                     QuotaFailure.Violation(subject=v.field, description=v.description)
-                    for v in error.violations
+                    for v in violations
                 ]
             )
             if isinstance(error, ProviderQuotaExceeded)
             else BadRequest(
                 field_violations=[
                     BadRequest.FieldViolation(field=v.field, description=v.description)
-                    for v in fitting(error.violations)
+                    for v in violations
                 ]
             )
         )
@@ -81,18 +88,22 @@ def rich_status(error: GatewayError) -> Status:
     return status
 
 
-def fitting(violations: Sequence[Violation]) -> Sequence[Violation]:
-    """As many violations as clients accept: their limit for all trailing metadata is 8 KiB.
+def _fitting(error: GatewayError) -> Sequence[Violation]:
+    """The violations, as far as the headers have room for them.
 
     Where the full text of all does not fit, each keeps its first word, which is a code.
     """
-    if sum(map(_size, violations)) > MAX_VIOLATION_BYTES:
-        violations = [Violation(v.field, v.description.partition(":")[0]) for v in violations]
+    # The message stands in a header of its own, too.
+    room = MAX_STATUS_BYTES - 2 * len(error.message.encode())
+    violations = error.violations
+    if sum(map(_size, violations)) > room:
+        violations = tuple(Violation(v.field, v.description.partition(":")[0]) for v in violations)
     sizes = accumulate(map(_size, violations))
-    return [v for v, total in zip(violations, sizes, strict=True) if total <= MAX_VIOLATION_BYTES]
+    return [v for v, total in zip(violations, sizes, strict=True) if total <= room]
 
 
 def _size(violation: Violation) -> int:
+    # Six bytes are tags and lengths.
     return len(violation.field.encode()) + len(violation.description.encode()) + 6
 
 

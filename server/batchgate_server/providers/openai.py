@@ -64,12 +64,26 @@ class OpenAIProvider:
         """The API's host, with the port if it is not the usual one."""
         return httpx.URL(self.rest.endpoint.base_url).netloc.decode()
 
+    @property
+    def max_requests_per_batch(self) -> int:
+        """How many lines a batch file may have."""
+        return self.profile.max_requests_per_batch
+
     def upload_limit(self, purpose: str) -> int:
         """How many bytes a file for `purpose` may have."""
         limits = [self.profile.max_upload_bytes]
         if purpose == "batch":
             limits.append(self.profile.max_batch_file_bytes)
         return min(limits)
+
+    def line_rules(self, endpoint: str) -> Rules:
+        """What this provider takes in a batch file, and what is replaced on the way."""
+        return Rules(
+            max_lines=self.max_requests_per_batch,
+            max_line_bytes=self.profile.max_line_bytes,
+            endpoint=endpoint,
+            models=self.profile.models,
+        )
 
     def file_lifetime(self, purpose: str) -> int | None:
         """After how many seconds a file for `purpose` expires where a request does not say."""
@@ -86,15 +100,6 @@ class OpenAIProvider:
         """Let creations come to their end, and close all connections."""
         await self.background.aclose()
         await self.rest.aclose()
-
-    def line_rules(self, endpoint: str) -> Rules:
-        """What this provider takes in a batch file, and what is replaced on the way."""
-        return Rules(
-            max_lines=self.profile.max_requests_per_batch,
-            max_line_bytes=self.profile.max_line_bytes,
-            endpoint=endpoint,
-            models=self.profile.models,
-        )
 
     async def create_file(self, new: NewFile) -> RestFile:
         """Upload a file while its content arrives."""

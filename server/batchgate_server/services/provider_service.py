@@ -55,7 +55,7 @@ def _message(provider: OpenAIProvider, *, default: str | None) -> pb.Provider:
         api_host=provider.api_host,
         api_version=provider.api_version,
         limits=pb.ProviderLimits(
-            max_requests_per_batch=provider.profile.max_requests_per_batch,
+            max_requests_per_batch=provider.max_requests_per_batch,
             max_batch_file_bytes=provider.upload_limit("batch"),
         ),
         health=_health(provider.rest.health),

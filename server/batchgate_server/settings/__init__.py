@@ -1,7 +1,7 @@
 """The configuration: the only reader of the environment and of configuration files."""
 
 from batchgate_server.settings.loading import load_settings
-from batchgate_server.settings.models import LogSettings, ServerSettings, Settings
+from batchgate_server.settings.models import LogSettings, ServerSettings, Settings, WatchSettings
 from batchgate_server.settings.problems import ConfigurationError, Problem
 from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileBase
 
@@ -14,5 +14,6 @@ __all__ = [
     "ProfileBase",
     "ServerSettings",
     "Settings",
+    "WatchSettings",
     "load_settings",
 ]

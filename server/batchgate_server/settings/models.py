@@ -8,6 +8,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -21,6 +22,7 @@ from batchgate_server.settings.profiles import (
     AzureOpenAIProfile,
     OpenAIProfile,
     ProfileName,
+    Seconds,
     refuse_bool,
 )
 
@@ -63,6 +65,32 @@ class ServerSettings(BaseModel):
     )
 
 
+class WatchSettings(BaseModel):
+    """How batches are watched for WatchBatch and WaitBatch."""
+
+    model_config = FROZEN
+
+    first_poll_seconds: Seconds = Field(
+        default=5.0,
+        description="Seconds between two looks at a watched batch that is new or has just changed.",
+    )
+    slowest_poll_seconds: Seconds = Field(
+        default=60.0,
+        description="Seconds between two looks at a watched batch that has been the same for long.",
+    )
+    heartbeat_seconds: Seconds = Field(
+        default=30.0,
+        description="Seconds of silence after which a watch sends a heartbeat.",
+    )
+
+    @field_validator("slowest_poll_seconds")
+    @classmethod
+    def _not_faster_than_the_first(cls, slowest: float, info: ValidationInfo) -> float:
+        if slowest < info.data.get("first_poll_seconds", slowest):
+            raise ValueError("must be at least first_poll_seconds")
+        return slowest
+
+
 class Settings(BaseSettings):
     """All that can be configured. Made by `load_settings`; holds no secret that would print."""
 
@@ -84,6 +112,7 @@ class Settings(BaseSettings):
     )
     log: LogSettings = Field(default=LogSettings(), description="What is logged.")
     server: ServerSettings = Field(default=ServerSettings(), description="The gRPC server.")
+    watch: WatchSettings = Field(default=WatchSettings(), description="How batches are watched.")
 
     @classmethod
     @override

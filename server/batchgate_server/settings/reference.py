@@ -7,7 +7,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from batchgate_server.settings.document import variable_name
-from batchgate_server.settings.models import LogSettings, ServerSettings, Settings
+from batchgate_server.settings.models import (
+    LogSettings,
+    ServerSettings,
+    Settings,
+    WatchSettings,
+)
 from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile
 
 # Stands for a profile's name in paths and variables.
@@ -36,6 +41,7 @@ def reference() -> list[Row]:
         *_rows(AzureOpenAIProfile, ("providers", PROFILE)),
         *_rows(LogSettings, ("log",)),
         *_rows(ServerSettings, ("server",)),
+        *_rows(WatchSettings, ("watch",)),
     ]
     first: dict[str, Row] = {}
     for row in rows:
@@ -45,7 +51,7 @@ def reference() -> list[Row]:
 
 def _rows(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Row]:
     # The tables have rows for what is in them, and a profile's name is its table's key.
-    tables = {"providers", "log", "server", "name"}
+    tables = {"providers", "log", "server", "watch", "name"}
     for key, field in model.model_fields.items():
         if key not in tables:
             keys = (*above, key)

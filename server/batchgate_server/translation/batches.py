@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from batchgate.v1 import batch_pb2, batch_service_pb2
 from batchgate_server.errors import InvalidField
-from batchgate_server.operations import OWN_PREFIX, REQUEST_ID_KEY, NewBatch
+from batchgate_server.operations import OWN_PREFIX, REQUEST_ID_KEY, RETRY_OF_KEY, NewBatch
 from batchgate_server.rest.models import RestBatch, RestRequestCounts, RestUsage
 from batchgate_server.translation.identifiers import checked_id, checked_word
 from batchgate_server.translation.times import timestamp, whole_seconds
@@ -16,7 +16,7 @@ STATUSES = {
 }
 DEFAULT_COMPLETION_WINDOW = "24h"
 # What the gateway keeps in a batch's metadata, and takes out of what callers see.
-HIDDEN_KEYS = frozenset({REQUEST_ID_KEY})
+HIDDEN_KEYS = frozenset({REQUEST_ID_KEY, RETRY_OF_KEY})
 PAIRS = 16
 REQUEST_ID = re.compile(r"[\x20-\x7e]{0,128}")
 NO_COUNTS, NO_USAGE = RestRequestCounts(), RestUsage()
@@ -38,6 +38,34 @@ def new_batch(
             if request.HasField("output_expires_after")
             else output_lifetime
         ),
+    )
+
+
+def retried_batch(
+    request: batch_service_pb2.RetryBatchRequest, old: RestBatch, *, output_lifetime: int | None
+) -> NewBatch:
+    """What to create of an old batch, checked; the input file is not known yet.
+
+    It says whose retry it is, where there is room for one more pair.
+    """
+    metadata = dict(request.metadata) or {
+        key: value for key, value in old.metadata.items() if not key.startswith(OWN_PREFIX)
+    }
+    room = len(metadata) + bool(request.request_id) < PAIRS
+    return NewBatch(
+        input_file_id="",
+        endpoint=old.endpoint,
+        completion_window=(
+            checked_word("completion_window", request.completion_window)
+            if request.completion_window
+            else old.completion_window or DEFAULT_COMPLETION_WINDOW
+        ),
+        metadata=checked_metadata(
+            metadata,
+            request_id=request.request_id,
+            **({RETRY_OF_KEY: old.id} if room else {}),
+        ),
+        output_expires_after_seconds=output_lifetime,
     )
 
 
@@ -119,7 +147,7 @@ def batch_message(batch: RestBatch, *, provider: str) -> batch_pb2.Batch:
         cancelling_at=timestamp(batch.cancelling_at),
         cancelled_at=timestamp(batch.cancelled_at),
         request_counts=_counts(batch.request_counts),
-        usage=_usage(batch.usage),
+        usage=usage_message(batch.usage),
         errors=[
             batch_pb2.BatchError(
                 code=error.code, message=error.message, param=error.param, line=error.line
@@ -127,6 +155,26 @@ def batch_message(batch: RestBatch, *, provider: str) -> batch_pb2.Batch:
             for error in batch.errors
         ],
         metadata=visible_metadata(batch),
+    )
+
+
+def watch_message(
+    batch: RestBatch | None,
+    *,
+    provider: str,
+    batch_id: str,
+    event: batch_service_pb2.WatchEvent.ValueType,
+    observed_at: float | None,
+) -> batch_service_pb2.WatchBatchResponse:
+    """What is new with a batch; one that has not been seen yet is no more than its id."""
+    return batch_service_pb2.WatchBatchResponse(
+        batch=(
+            batch_message(batch, provider=provider)
+            if batch
+            else batch_pb2.Batch(provider=provider, id=batch_id)
+        ),
+        event=event,
+        observed_at=timestamp(observed_at),
     )
 
 
@@ -138,7 +186,8 @@ def _counts(counts: RestRequestCounts | None) -> batch_pb2.BatchRequestCounts | 
     )
 
 
-def _usage(usage: RestUsage | None) -> batch_pb2.BatchUsage | None:
+def usage_message(usage: RestUsage | None) -> batch_pb2.BatchUsage | None:
+    """The tokens used as the contract has them; None where nothing is said."""
     if usage is None or usage == NO_USAGE:
         return None
     inputs, outputs = usage.input_tokens_details, usage.output_tokens_details

@@ -83,7 +83,12 @@ class RowWriter:
         return Line(content=content, model=model, sent_model=self._models.get(model, model))
 
     def _from_json(self, text: str) -> tuple[bytes, str]:
-        written = _written_model(text)
+        try:
+            written = bytes(_body.decode(text).model)
+        except msgspec.ValidationError:
+            raise RowFault("body_json", "invalid_json_line", "is not a JSON object") from None
+        except (msgspec.DecodeError, RecursionError) as exc:
+            return self._from_odd_json(text, str(exc))
         # Outside of strings, where a newline is no JSON, it means nothing; in JSONL it would.
         body = text.replace("\r", " ").replace("\n", " ").encode()
         if written:
@@ -98,14 +103,31 @@ class RowWriter:
         comma = b"" if rest.lstrip().startswith(b"}") else b","
         return b"%b%b%b%b" % (body[:begin], self._model_member, comma, rest), self._model
 
-    def _from_struct(self, struct: Struct) -> tuple[bytes, str]:
-        body = _members(struct)
+    def _from_odd_json(self, text: str, fault: str) -> tuple[bytes, str]:
+        """The same by a reader that takes half a surrogate pair, as those of providers do."""
+        try:
+            body = json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            message = fault.removeprefix(MALFORMED)
+            raise RowFault("body_json", "invalid_json_line", message) from None
+        if not isinstance(body, dict):
+            raise RowFault("body_json", "invalid_json_line", "is not a JSON object")
+        body, model = self._with_model(body, "body_json")
+        return json.dumps(body).encode(), model
+
+    def _with_model(self, body: dict[str, object], field: str) -> tuple[dict[str, object], str]:
         if self._model and "model" not in body:
             body = {"model": self._model, **body}
         if "model" not in body:
-            return _encode(body), ""
-        model = _named(body["model"], "body_struct")
-        return _encode({**body, "model": self._models.get(model, model)}), model
+            return body, ""
+        model = _named(body["model"], field)
+        if model in self._models:
+            body = {**body, "model": self._models[model]}
+        return body, model
+
+    def _from_struct(self, struct: Struct) -> tuple[bytes, str]:
+        body, model = self._with_model(_members(struct), "body_struct")
+        return _encode(body), model
 
 
 def _named(model: object, field: str) -> str:
@@ -113,31 +135,6 @@ def _named(model: object, field: str) -> str:
         raise RowFault(f"{field}.model", "missing_required_parameter", "must be a string")
     # JSON may carry half a surrogate pair, which protobuf cannot.
     return model.encode("utf-8", "replace").decode()
-
-
-def _written_model(text: str) -> bytes:
-    """The model of a body as it is written there; empty if it has none.
-
-    Raises:
-        RowFault: the text is no JSON object.
-    """
-    try:
-        return bytes(_body.decode(text).model)
-    except msgspec.ValidationError:
-        raise RowFault("body_json", "invalid_json_line", "is not a JSON object") from None
-    except (msgspec.DecodeError, RecursionError) as exc:
-        return _second_opinion(text, str(exc))
-
-
-def _second_opinion(text: str, fault: str) -> bytes:
-    """As `_written_model`, by a reader that takes half a surrogate pair, as providers' readers do."""
-    try:
-        body = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise RowFault("body_json", "invalid_json_line", fault.removeprefix(MALFORMED)) from None
-    if not isinstance(body, dict):
-        raise RowFault("body_json", "invalid_json_line", "is not a JSON object")
-    return json.dumps(body["model"]).encode() if "model" in body else b""
 
 
 def _no_constant(word: str) -> object:

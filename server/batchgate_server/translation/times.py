@@ -20,3 +20,11 @@ def whole_seconds(field: str, duration: Duration) -> int:
     if duration.nanos or duration.seconds <= 0:
         raise InvalidField(field, "must be a positive number of whole seconds")
     return duration.seconds
+
+
+def waiting_seconds(field: str, duration: Duration, *, default: float, longest: float) -> float:
+    """A Duration as a time to wait: nothing means the default, more than the longest the longest."""
+    seconds = duration.seconds + duration.nanos / 1e9
+    if seconds < 0:
+        raise InvalidField(field, "must not be negative")
+    return min(seconds, longest) if seconds else default

@@ -53,6 +53,9 @@ def _start(stack: ExitStack, sandbox: Child, gateway: Child) -> tuple[Child, Chi
         "OPENAI_BASE_URL": f"{sandbox.address}/v1",
         "AZURE_API_KEY": KEY,
         "AZURE_API_BASE": sandbox.address,
+        # The sandbox's batches take a second; those of real services minutes to hours.
+        "BATCHGATE_WATCH__FIRST_POLL_SECONDS": "0.05",
+        "BATCHGATE_WATCH__SLOWEST_POLL_SECONDS": "0.05",
     }
     stack.enter_context(running(gateway, "serve", "--listen", LOCALLY, environment=environment))
     return sandbox, gateway

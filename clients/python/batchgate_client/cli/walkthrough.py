@@ -24,14 +24,6 @@ QUESTIONS = {
     "fact": "Tell one fact about gRPC.",
     "farewell": "Say goodbye in one word.",
 }
-_ENDED = frozenset(
-    {
-        batch_pb2.BATCH_STATUS_COMPLETED,
-        batch_pb2.BATCH_STATUS_FAILED,
-        batch_pb2.BATCH_STATUS_EXPIRED,
-        batch_pb2.BATCH_STATUS_CANCELLED,
-    }
-)
 _PROCESSING = frozenset({file_pb2.FILE_STATUS_PENDING, file_pb2.FILE_STATUS_RUNNING})
 
 # A word for what happened, and the details.
@@ -109,15 +101,17 @@ class _Walk:
         return self._batches.CreateBatch(request, timeout=CALL_SECONDS).batch
 
     def _changes(self, batch: batch_pb2.Batch) -> Iterator[batch_pb2.Batch]:
-        request = batch_service_pb2.GetBatchRequest(provider=self._provider, batch_id=batch.id)
+        request = batch_service_pb2.WatchBatchRequest(provider=self._provider, batch_id=batch.id)
         yield batch
-        for _ in self._polls("the batch has not ended"):
-            if batch.status in _ENDED:
-                return
-            before = (batch.status_text, batch.request_counts)
-            batch = self._batches.GetBatch(request, timeout=CALL_SECONDS).batch
-            if (batch.status_text, batch.request_counts) != before:
-                yield batch
+        try:
+            for news in self._batches.WatchBatch(request, timeout=BATCH_SECONDS):
+                before, batch = batch, news.batch
+                if _state(batch) != _state(before):
+                    yield batch
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise
+            raise self._late("the batch has not ended") from error
 
     def _download(self, file_id: str) -> str:
         request = file_service_pb2.DownloadFileRequest(provider=self._provider, file_id=file_id)
@@ -133,13 +127,20 @@ class _Walk:
         while time.monotonic() < end:
             yield
             time.sleep(POLL_SECONDS)
-        raise WalkthroughFailedError(f"{self._provider}: {otherwise} after {BATCH_SECONDS:g} s")
+        raise self._late(otherwise)
+
+    def _late(self, what: str) -> WalkthroughFailedError:
+        return WalkthroughFailedError(f"{self._provider}: {what} after {BATCH_SECONDS:g} s")
 
 
 def _line(custom_id: str, question: str) -> str:
     body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": question}]}
     line = {"custom_id": custom_id, "method": "POST", "url": ENDPOINT, "body": body}
     return json.dumps(line) + "\n"
+
+
+def _state(batch: batch_pb2.Batch) -> tuple[str, batch_pb2.BatchRequestCounts]:
+    return batch.status_text, batch.request_counts
 
 
 def _progress(counts: batch_pb2.BatchRequestCounts) -> str:

@@ -1,0 +1,107 @@
+"""Lines out of a file's chunks, each with its number and the place where it ends."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+
+from batchgate_server.batches.pauses import with_pauses
+from batchgate_server.errors import ProviderNotFound
+from batchgate_server.files.download import read_content
+from batchgate_server.providers.openai import OpenAIProvider
+
+# Far above any answer; what is longer would be held in memory whole.
+MAX_LINE_BYTES = 64 * 1024 * 1024
+
+Line = tuple[bytes | None, int, int]
+"""A line without its newline (None: too long to be held), its number, and the offset behind it."""
+
+
+class Lines:
+    """Cuts chunks into lines, in whatever pieces they come; blank lines are counted, not given.
+
+    Holds what has come of one line, and never more than `longest` bytes of it.
+    """
+
+    def __init__(self, *, offset: int = 0, number: int = 0, longest: int = MAX_LINE_BYTES) -> None:
+        """Begin at byte `offset` of the file, behind line `number`."""
+        self.offset = offset
+        """Behind the last line that was given."""
+        self.number = number
+        """The last line that was given."""
+        self._longest = longest
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._dropped = False
+
+    def feed(self, chunk: bytes) -> Iterator[Line]:
+        """The lines that `chunk` completes."""
+        *lines, rest = chunk.split(b"\n")
+        for part in lines:
+            content = part
+            length = len(part)
+            if self._held:
+                length += self._held
+                self._keep(part)
+                content = b"".join(self._parts)
+                self._parts.clear()
+                self._held = 0
+            dropped, self._dropped = self._dropped or length > self._longest, False
+            self.offset += length + 1
+            self.number += 1
+            if dropped:
+                yield None, self.number, self.offset
+            elif content and not content.isspace():
+                yield content, self.number, self.offset
+        if rest:
+            self._held += len(rest)
+            self._keep(rest)
+
+    def end(self) -> Iterator[Line]:
+        """The last line, where it lacks its newline."""
+        if self._held:
+            content, dropped = b"".join(self._parts), self._dropped
+            self.offset += self._held
+            self.number += 1
+            self._parts.clear()
+            self._held, self._dropped = 0, False
+            if dropped:
+                yield None, self.number, self.offset
+            elif not content.isspace():
+                yield content, self.number, self.offset
+
+    def _keep(self, part: bytes) -> None:
+        if self._dropped or self._held > self._longest:
+            self._dropped = True
+            self._parts.clear()
+        else:
+            self._parts.append(part)
+
+
+async def file_lines(
+    provider: OpenAIProvider,
+    file_id: str,
+    *,
+    what: str,
+    offset: int = 0,
+    number: int = 0,
+    pause_seconds: float | None = None,
+) -> AsyncGenerator[Iterator[Line], None]:
+    """The lines of a file behind a place, in blocks as they come; `what` names it in errors.
+
+    A block is to be used up before the next one is asked for. With `pause_seconds` it is empty
+    where nothing comes for so long.
+
+    Raises:
+        ProviderNotFound: the file is gone.
+        ProviderUnavailable: the content was cut off.
+    """
+    lines = Lines(offset=offset, number=number)
+    content = read_content(provider, file_id, offset=offset, limit=0)
+    try:
+        async with aclosing(with_pauses(content, pause_seconds)) as pieces:
+            async for piece in pieces:
+                yield lines.feed(piece[1]) if piece else iter(())
+    except ProviderNotFound as exc:
+        raise ProviderNotFound(
+            f"{what}, {file_id}, is gone: {exc.message}", metadata=exc.metadata
+        ) from exc
+    yield lines.end()

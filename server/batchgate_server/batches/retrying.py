@@ -1,0 +1,176 @@
+"""A batch tried again: a new batch of the lines that had no success, streamed past their ids."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import replace
+
+import msgspec
+
+from batchgate.v1 import batch_service_pb2 as pb
+from batchgate_server.batches.request_ids import Created
+from batchgate_server.batches.result_lines import MAX_LINE_BYTES, Line, file_lines
+from batchgate_server.batches.results import ensure_terminal
+from batchgate_server.batches.uploaded import create_from_upload
+from batchgate_server.errors import (
+    InvalidField,
+    ProviderBadResponse,
+    ProviderConflict,
+    ProviderNotFound,
+)
+from batchgate_server.operations import RETRY_OF_KEY, NewFile
+from batchgate_server.providers.openai import OpenAIProvider
+from batchgate_server.rest.models import RestBatch
+from batchgate_server.translation.batches import PAIRS, retried_batch
+from batchgate_server.translation.identifiers import checked_id
+from batchgate_server.translation.results import FIRST_ERROR_STATUS, ResultLine, read_line
+
+CONTENT_TYPE = "application/jsonl"
+# Errors of lines that the provider never came to.
+ABANDONED = frozenset({"batch_expired", "batch_cancelled"})
+
+
+class Retry:
+    """One RetryBatch. Holds the ids of lines, never their bodies."""
+
+    def __init__(self, provider: OpenAIProvider, request: pb.RetryBatchRequest) -> None:
+        """Check what is asked for, as far as that is possible without the batch."""
+        self._provider = provider
+        self._request = request
+        self._batch_id = checked_id("batch_id", request.batch_id)
+        if request.scope not in pb.RetryScope.values():
+            raise InvalidField("scope", "is none of RetryScope")
+        self._failed_only = request.scope == pb.RETRY_SCOPE_FAILED_ONLY
+        retried_batch(request, RestBatch(id=self._batch_id), output_lifetime=None)
+        self.line_count = 0
+        """How many lines were passed on."""
+
+    def check(self, batch: RestBatch) -> None:
+        """Raises if a batch that was made under the same request_id is no retry of this one."""
+        # Where all pairs are in use there was no room to say so.
+        unsaid = self._batch_id if len(batch.metadata) >= PAIRS else ""
+        if batch.metadata.get(RETRY_OF_KEY, unsaid) != self._batch_id:
+            raise InvalidField(
+                "request_id",
+                f"was used already for the batch {batch.id}, which is no retry of "
+                f"{self._batch_id}; take a new one for each batch",
+            )
+
+    async def create(self) -> Created:
+        """The new batch and its file.
+
+        Raises:
+            BatchNotFinished: the old one is not terminal.
+            ProviderConflict: nothing is left to retry, and nothing was created.
+            ProviderNotFound: there is no such batch, or a file of it is gone.
+        """
+        batch = await self._provider.get_batch(self._batch_id)
+        ensure_terminal(self._provider, batch, "retry it when it has ended")
+        if not batch.input_file_id:
+            raise ProviderNotFound(
+                f"{batch.id} has no input file at {self._provider.name}",
+                metadata={"provider": self._provider.name},
+            )
+        is_kept = await self._choice(batch)
+        async with aclosing(self._kept(batch, is_kept)) as pieces:
+            # The upload begins when it is known that there is something to upload.
+            first = await anext(pieces, None)
+            if first is None:
+                raise ProviderConflict(self._nothing(), metadata={"provider": self._provider.name})
+            new = retried_batch(
+                self._request,
+                batch if batch.endpoint else batch.model_copy(update={"endpoint": _url(first)}),
+                output_lifetime=self._provider.profile.output_expires_after,
+            )
+            return await create_from_upload(
+                self._provider,
+                NewFile(
+                    filename=f"retry-of-{self._batch_id}.jsonl",
+                    purpose="batch",
+                    content_type=CONTENT_TYPE,
+                    content=_joined(first, pieces),
+                    size_bytes=None,
+                    expires_after_seconds=self._provider.file_lifetime("batch"),
+                ),
+                lambda file: replace(new, input_file_id=file.id),
+            )
+
+    async def _choice(self, batch: RestBatch) -> Callable[[str], bool]:
+        """Tells from its id whether a line is to be tried again."""
+        succeeded: set[str] = set()
+        failed: set[str] = set()
+        for name, file_id in (("output", batch.output_file_id), ("error", batch.error_file_id)):
+            if not file_id:
+                continue
+            blocks = file_lines(
+                self._provider, file_id, what=f"the {name} file of {self._batch_id}"
+            )
+            async with aclosing(blocks):
+                async for block in blocks:
+                    for content, _, _ in block:
+                        line = read_line(content or b"")
+                        if not line.custom_id:
+                            continue
+                        if line.succeeded:
+                            succeeded.add(line.custom_id)
+                        elif self._failed_only and _was_answered(line):
+                            failed.add(line.custom_id)
+        if self._failed_only:
+            failed -= succeeded
+            return failed.__contains__
+        return lambda custom_id: custom_id not in succeeded
+
+    async def _kept(
+        self, batch: RestBatch, is_kept: Callable[[str], bool]
+    ) -> AsyncGenerator[bytes, None]:
+        """The lines of the input file that are to be tried again, as they are."""
+        blocks = file_lines(
+            self._provider, batch.input_file_id, what=f"the input file of {self._batch_id}"
+        )
+        async with aclosing(blocks):
+            async for block in blocks:
+                lines = list(self._chosen(block, is_kept))
+                if lines:
+                    self.line_count += len(lines)
+                    yield b"\n".join([*lines, b""])
+
+    def _chosen(self, block: Iterator[Line], is_kept: Callable[[str], bool]) -> Iterator[bytes]:
+        for content, number, _ in block:
+            if content is None:
+                raise ProviderBadResponse(
+                    f"line {number} of the input file of {self._batch_id} is longer than "
+                    f"{MAX_LINE_BYTES} bytes",
+                    metadata={"provider": self._provider.name},
+                )
+            # Lines of an input file name their custom_id as those of an output file do.
+            if is_kept(read_line(content).custom_id):
+                yield content
+
+    def _nothing(self) -> str:
+        if self._failed_only:
+            return f"nothing is left to retry: no line of {self._batch_id} failed by itself"
+        return f"nothing is left to retry: every line of {self._batch_id} has succeeded"
+
+
+def _was_answered(line: ResultLine) -> bool:
+    """Whether a line without success failed by itself, and not since the batch ended early."""
+    if line.response and line.response.status_code >= FIRST_ERROR_STATUS:
+        return True
+    return bool(line.failed and line.error and line.error.code not in ABANDONED)
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
+
+
+def _url(lines: bytes) -> str:
+    """Where the first of some lines goes."""
+    try:
+        return msgspec.json.decode(lines[: lines.index(b"\n")], type=_Request).url
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return ""
+
+
+class _Request(msgspec.Struct):
+    url: str = ""

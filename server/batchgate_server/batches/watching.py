@@ -1,0 +1,140 @@
+"""Watching batches: all who watch one share its looks, and each gets the newest state.
+
+A watcher costs a reference to a state, no task and no queue: a reader that is slow skips what was
+in between. `batches.polling` looks at the batches, while anybody watches.
+"""
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from batchgate_server.batches.observation import TERMINAL, Observation, Watched, is_terminal
+from batchgate_server.batches.polling import Poller
+from batchgate_server.call import current_call
+from batchgate_server.errors import GatewayError, ProviderTimeout, ServerDraining
+from batchgate_server.providers.openai import OpenAIProvider
+from batchgate_server.settings import WatchSettings
+
+__all__ = [
+    "TERMINAL",
+    "Observation",
+    "Subscription",
+    "Watching",
+    "is_terminal",
+    "wait_until_terminal",
+]
+
+
+class Subscription:
+    """One who watches a batch. Made by `Watching.watch`."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+        self._given: Observation | None = None
+
+    @property
+    def latest(self) -> Observation | None:
+        """The batch as it was when last seen; None before the first time."""
+        return self._watched.latest
+
+    @property
+    def fault(self) -> GatewayError | None:
+        """Why the last look at the batch failed, if it did; watching goes on."""
+        return self._watched.fault and _own(self._watched.fault)
+
+    async def next(self, timeout_seconds: float) -> Observation | None:
+        """The newest state, if it differs from the one given last, or as soon as one does.
+
+        It differs if the status, the counts or the file ids do. None after the timeout.
+
+        Raises:
+            GatewayError: the batch is not watched any more, since the provider does not know it,
+                refuses the credential, or the like.
+        """
+        watched = self._watched
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while True:
+                    latest = watched.latest
+                    if latest is not None and latest.differs(self._given):
+                        self._given = latest
+                        return latest
+                    if watched.end is not None:
+                        raise _own(watched.end)
+                    await watched.news()
+        except TimeoutError:
+            return None
+
+
+class Watching:
+    """All watches of a gateway: a poller per provider profile."""
+
+    def __init__(self, settings: WatchSettings) -> None:
+        self.heartbeat_seconds = settings.heartbeat_seconds
+        """After how long a silence a stream that watches should send something."""
+        self._settings = settings
+        self._pollers: dict[str, Poller] = {}
+        self._closed = False
+
+    def watch(
+        self, provider: OpenAIProvider, batch_id: str
+    ) -> AbstractAsyncContextManager[Subscription]:
+        """Watch a batch inside of this context.
+
+        Meanwhile the call that watches is `endless`: a shutdown does not wait for it.
+
+        Raises:
+            ServerDraining: on entry, once the gateway shuts down.
+        """
+        return self._watch(provider, batch_id)
+
+    @asynccontextmanager
+    async def _watch(self, provider: OpenAIProvider, batch_id: str) -> AsyncIterator[Subscription]:
+        if self._closed:
+            raise ServerDraining
+        poller = self._pollers.get(provider.name)
+        if poller is None:
+            poller = self._pollers[provider.name] = Poller(provider, self._settings)
+        call = current_call()
+        watched = poller.join(batch_id)
+        call.endless = True
+        try:
+            yield Subscription(watched)
+        finally:
+            call.endless = False
+            poller.leave(watched)
+
+    async def aclose(self) -> None:
+        """End all watches at once, and all polls; no watch begins any more."""
+        self._closed = True
+        for poller in self._pollers.values():
+            await poller.stop(ServerDraining())
+
+
+async def wait_until_terminal(
+    subscription: Subscription, *, timeout_seconds: float, first_seconds: float
+) -> Observation:
+    """The batch when it is terminal, or as it was last seen when the timeout is over.
+
+    The first look at it is waited for until `first_seconds`, even if that is longer.
+
+    Raises:
+        GatewayError: it could not be looked at.
+    """
+    clock = asyncio.get_running_loop().time
+    end = clock() + timeout_seconds
+    remaining = max(first_seconds, timeout_seconds)
+    while remaining > 0:
+        seen = await subscription.next(remaining)
+        if seen is None or is_terminal(seen.batch):
+            break
+        remaining = end - clock()
+    if subscription.latest is None:
+        raise subscription.fault or ProviderTimeout("the provider did not answer in time")
+    return subscription.latest
+
+
+def _own(error: GatewayError) -> GatewayError:
+    """A copy to raise: each that is raised gets a traceback of its own."""
+    return copy.copy(error)
