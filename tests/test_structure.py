@@ -30,7 +30,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "files": {"errors", "operations", "providers", "rest", "translation", "jsonl", "call"},
     "batches": {
-        *("files", "providers", "rest", "translation", "settings"),
+        *("files", "providers", "rest", "translation", "jsonl", "settings"),
         *("errors", "operations", "call"),
     },
     "services": {
