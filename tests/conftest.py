@@ -2,16 +2,20 @@
 
 import itertools
 import os
+import ssl
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import grpc
 import httpx
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from batchgate.v1 import (
     batch_service_pb2_grpc,
@@ -20,11 +24,33 @@ from batchgate.v1 import (
     provider_service_pb2_grpc,
 )
 from batchgate_sandbox.server import SandboxServer, sandbox_in_thread
-from batchgate_server.application import Application, profile_transport
+from batchgate_server.application import Application
 from batchgate_server.providers.registry import Profile
+from batchgate_server.rest.transport import open_transport
 from batchgate_server.settings import Settings, load_settings
 
 CHUNK = 256 * 1024
+
+# A busy machine is no defect; and CI tries the same examples each time.
+hypothesis_settings.register_profile(
+    "batchgate",
+    deadline=None,
+    derandomize=os.environ.get("CI") == "true",
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("batchgate")
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """One for all: reading the trusted certificates takes longer than most tests."""
+    return httpx.create_ssl_context()
+
+
+def shared_tls_transport(profile: Profile) -> httpx.AsyncBaseTransport:
+    """The connections of one profile, as the application opens them."""
+    return open_transport(verify=tls(), max_connections=profile.max_connections)
 
 
 @pytest.fixture(scope="session")
@@ -43,15 +69,23 @@ class Account:
 
     async def fault(self, **fault: object) -> None:
         """Let requests of this account go wrong; see `batchgate_sandbox.faults`."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=tls()) as client:
             answer = await client.post(
                 f"{self.url}/_sandbox/faults", json={"key": self.key, **fault}
             )
             assert answer.status_code < 300, answer.text
 
+    async def settings(self, **changes: object) -> None:
+        """Change the account's settings; see `batchgate_sandbox.accounts.Settings`."""
+        async with httpx.AsyncClient(verify=tls()) as client:
+            answer = await client.patch(
+                f"{self.url}/_sandbox/settings", params={"key": self.key}, json=changes
+            )
+            assert answer.status_code == 200, answer.text
+
     async def requests(self) -> list[dict[str, Any]]:
         """What arrived from this account."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=tls()) as client:
             answer = await client.get(f"{self.url}/_sandbox/requests", params={"key": self.key})
             requests: list[dict[str, Any]] = answer.json()["requests"]
             return requests
@@ -63,7 +97,7 @@ class Account:
             if azure
             else ("/v1/files", {"authorization": f"Bearer {self.key}"})
         )
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=tls()) as client:
             answer = await client.get(f"{self.url}{path}", headers=headers)
             return [file["id"] for file in answer.json()["data"]]
 
@@ -131,7 +165,7 @@ async def running_gateway(
     settings: Settings, *, transport: Callable[[Profile], httpx.AsyncBaseTransport] | None = None
 ) -> AsyncIterator[Gateway]:
     """A gateway in this loop, with a channel to it."""
-    async with Application(settings, transport=transport or profile_transport) as application:
+    async with Application(settings, transport=transport or shared_tls_transport) as application:
         # A channel of its own connection: channels to one address share connections otherwise.
         options = [("grpc.use_local_subchannel_pool", 1)]
         async with grpc.aio.insecure_channel(application.address, options=options) as channel:

@@ -25,6 +25,10 @@ class StoredFile:
     processed_at: float
     path: Path
 
+    def expired(self, now: float) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= now
+
 
 @dataclass(slots=True)
 class Settings:
@@ -99,8 +103,11 @@ class Account:
 
     def find_file(self, file_id: str) -> StoredFile | None:
         """The file, unless it never was, was deleted or is past its expiry."""
-        self._forget_expired()
-        return self.files.get(file_id)
+        file = self.files.get(file_id)
+        if file is not None and file.expired(self.now()):
+            self.remove_file(file_id)
+            return None
+        return file
 
     def newest_files(self) -> list[StoredFile]:
         """All files that have not expired, newest first."""
@@ -122,12 +129,7 @@ class Account:
 
     def _forget_expired(self) -> None:
         now = self.now()
-        gone = [
-            one.id
-            for one in self.files.values()
-            if one.expires_at is not None and one.expires_at <= now
-        ]
-        for file_id in gone:
+        for file_id in [one.id for one in self.files.values() if one.expired(now)]:
             self.remove_file(file_id)
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp
@@ -26,6 +26,8 @@ from batchgate_sandbox.pace import Pace
 from batchgate_sandbox.recorder import Recorder
 
 WRONG_KEY = "invalid"
+# The status that proxies log where the caller went away.
+_GONE = 499
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 _DATED: dict[str, OpenAI] = {"2024-10-21": Azure2024(), "2025-04-01-preview": Azure2025Preview()}
 _OPENAI, _AZURE_V1 = OpenAI(), AzureV1()
@@ -109,6 +111,9 @@ class _Table:
                 response = await self._handle(request, handlers, flavour)
             except RefusedError as refusal:
                 response = flavour.refusal(refusal)
+            except ClientDisconnect:
+                # Nobody is there to read this; what was begun has been undone by now.
+                response = Response(status_code=_GONE)
             response.headers[flavour.request_id_header] = flavour.new_request_id()
             return response
 
@@ -120,6 +125,7 @@ class _Table:
         key = flavour.credential(request.headers)
         if account_name(key) == WRONG_KEY:
             raise flavour.wrong_credential(key, request.headers)
+        flavour.check_request_id(request.headers.get("x-client-request-id", ""))
         handler = handlers.get(request.method)
         if handler is None and handlers:
             message = f"Not allowed to {request.method} on {request.url.path}"

@@ -56,7 +56,8 @@ class BatchesApi:
             raise invalid(QUEUE_FULL, code="token_limit_exceeded")
         account.batches[batch.id] = batch
         self._runs.start(batch, account, flavour, file.path)
-        return JSONResponse(flavour.batch(batch), flavour.create_status)
+        headers = flavour.creation_headers(account)
+        return JSONResponse(flavour.batch(batch), flavour.create_status, headers)
 
     async def list(self, call: Call) -> Response:
         """``GET /batches``: newest first."""

@@ -13,6 +13,7 @@ from typing import Any
 Json = dict[str, Any]
 
 _DIMENSIONS = 8
+_MOST_DIMENSIONS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def _response(question: _Question) -> Answer:
         "top_p": question.body.get("top_p", 1.0),
         "usage": {
             "input_tokens": question.input_tokens,
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": question.output_tokens,
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": question.input_tokens + question.output_tokens,
@@ -174,12 +175,14 @@ def _embedding(question: _Question) -> Answer:
     given = question.body.get("input", "")
     texts = given if isinstance(given, list) else [given]
     count = sum(tokens(_text(one)) for one in texts)
-    size = question.body.get("dimensions")
+    wanted = question.body.get("dimensions")
+    sensible = isinstance(wanted, int) and 1 <= wanted <= _MOST_DIMENSIONS
+    size = int(wanted) if wanted and sensible else _DIMENSIONS
     data = [
         {
             "object": "embedding",
             "index": index,
-            "embedding": _vector(_text(one), size if isinstance(size, int) else _DIMENSIONS),
+            "embedding": _vector(_text(one), size),
         }
         for index, one in enumerate(texts)
     ]

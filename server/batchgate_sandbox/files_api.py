@@ -4,7 +4,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import closing
 
-from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from batchgate_sandbox.accounts import StoredFile
@@ -24,9 +23,6 @@ async def create_file(call: Call) -> Response:
         try:
             content_type = call.request.headers.get("content-type", "")
             await upload.read(content_type, call.request.stream())
-        except ClientDisconnect:
-            # Nobody is there to read this; what counts is that the file is gone.
-            return Response(status_code=499)
         finally:
             record = call.request.scope["state"][STATE]
             record.parts = [part.seen() for part in upload.parts]

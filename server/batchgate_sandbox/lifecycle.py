@@ -6,6 +6,7 @@ that a large file does not hold up the other requests.
 
 import asyncio
 import json
+import logging
 import random
 import secrets
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from batchgate_sandbox.directives import Directive, directive_of
 from batchgate_sandbox.echo import answer
 from batchgate_sandbox.flavours.openai import OpenAI
 from batchgate_sandbox.validation import Checked, check, numbered, parse
+
+_log = logging.getLogger(__name__)
 
 # Lines answered before the answers are shuffled and written: bounds memory, not the batch.
 _BLOCK = 500
@@ -97,6 +100,11 @@ class BatchRun:
                 end = await self._work()
             if end is not None:
                 await self._finish(end)
+        except Exception:  # noqa: BLE001 - the outermost border of this task
+            # Else the batch would stay as it is for ever, and nobody would know why.
+            _log.exception("batch %s broke", self._batch.id)
+            self._batch.problems = [Problem("server_error", "The sandbox could not go on.")]
+            self._enter("failed")
         finally:
             self._results.discard()
 

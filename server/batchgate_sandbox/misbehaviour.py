@@ -76,16 +76,28 @@ class Misbehaviour:
         await _disconnected(receive)
 
     async def _cut(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        left = 0
+
+        async def cut(message: Message) -> None:
+            nonlocal left
+            if message["type"] == "http.response.start":
+                length = int(dict(message["headers"]).get(b"content-length", 0))
+                left = length // 2 if fault.send_bytes is None else fault.send_bytes
+                await send(message)
+            elif left or not message.get("more_body"):
+                body = message.get("body", b"")[:left]
+                left -= len(body)
+                await send({**message, "body": body, "more_body": True})
+                if not left:
+                    transport_of(scope).close()
+
         if fault.status is None and fault.body is None:
-            messages = await _kept_answer(self._app, scope, receive)
-            start = messages[0]
-            body = b"".join(one.get("body", b"") for one in messages[1:])
+            await self._app(scope, receive, cut)
         else:
             await _read(receive, None)
             start, body = _told(fault)
-        await send(start)
-        kept = len(body) // 2 if fault.send_bytes is None else fault.send_bytes
-        await send({"type": "http.response.body", "body": body[:kept], "more_body": True})
+            await cut(start)
+            await cut({"type": "http.response.body", "body": body})
         await _close(scope, receive)
 
     async def _hang(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - nothing is sent

@@ -19,6 +19,8 @@ from batchgate_sandbox.app import create_app
 from batchgate_sandbox.pace import pace_of
 from batchgate_sandbox.wire import SandboxProtocol
 
+_LAST_MOMENT = 0.1
+
 
 class SandboxServer:
     """A running sandbox, as an async context manager.
@@ -82,8 +84,10 @@ class SandboxServer:
                     log_level="error",
                     access_log=False,
                     server_header=False,
+                    # Without it a caller could give itself another address.
+                    proxy_headers=False,
                     timeout_keep_alive=75,
-                    timeout_graceful_shutdown=2,
+                    timeout_graceful_shutdown=1,
                 )
             )
             serving = asyncio.create_task(server.serve(sockets=[self._socket]))
@@ -112,6 +116,16 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Requests get a moment to be answered. One that waits for the rest of its body would
+        # wait for ever: it is cut off instead.
+        asyncio.get_running_loop().call_later(_LAST_MOMENT, self._cut_off)
+        await super().shutdown(sockets)
+
+    def _cut_off(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
     def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]  # same use, other type
         return nullcontext()

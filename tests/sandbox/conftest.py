@@ -10,7 +10,7 @@ from tests.sandbox.door import NAMES, Door
 
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[SandboxServer]:
-    with sandbox_in_thread(step=0.02) as server:
+    with sandbox_in_thread(step=0.005) as server:
         yield server
 
 

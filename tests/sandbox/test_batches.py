@@ -434,3 +434,34 @@ def test_a_line_says_what_is_replied(openai: Door) -> None:
     rows = {one["custom_id"]: one for one in openai.lines(ended["output_file_id"])}
     assert rows["a"]["response"]["body"]["choices"][0]["message"]["content"] == "42"
     assert set(rows) == {"a", "b"}
+
+
+def test_an_endpoint_without_a_shape_of_its_own_gets_a_general_one(openai: Door) -> None:
+    request = line("a", url="/v1/moderations") | {"body": {"model": "m", "input": ["x", {"y": 1}]}}
+    ended = openai.ended([request], endpoint="/v1/moderations")
+    (row,) = openai.lines(ended["output_file_id"])
+    body = row["response"]["body"]
+    assert body["object"] == "sandbox.echo"
+    assert body["data"] == [{"text": 'Echo: x {"y": 1}'}]
+
+
+def test_the_same_line_gets_the_same_answer(openai: Door) -> None:
+    def answer() -> Json:
+        (row,) = openai.lines(openai.ended([line("a", "same")])["output_file_id"])
+        body: Json = row["response"]["body"]
+        del body["created"]
+        return body
+
+    assert answer() == answer()
+
+
+def test_a_defect_of_the_sandbox_fails_the_batch(
+    openai: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("batchgate_sandbox.lifecycle.answer", broken)
+    ended = openai.ended([line("a")])
+    assert (ended["status"], ended["errors"]["data"][0]["code"]) == ("failed", "server_error")
+    assert "ZeroDivisionError" in caplog.text

@@ -46,6 +46,20 @@ def test_every_answer_has_a_request_id(door: Door) -> None:
         assert door.call("GET", path).headers[name]
 
 
+@pytest.mark.parametrize(
+    ("given", "good"), [(b"x" * 512, True), (b"x" * 513, False), (b"\xe4", False)]
+)
+def test_openai_checks_the_callers_request_id(
+    openai: Door, azure: Door, given: bytes, good: bool
+) -> None:
+    both = {"authorization": f"Bearer {openai.key}", "api-key": azure.key}
+    headers = [(name.encode(), value.encode()) for name, value in both.items()]
+    headers.append((b"x-client-request-id", given))
+    dated = "/openai/files?api-version=2024-10-21"
+    for path, wanted in (("/v1/files", good), (dated, True)):
+        assert openai.client.get(f"{openai.url}{path}", headers=headers).is_success is wanted
+
+
 def test_accounts_do_not_see_each_other(door: Door) -> None:
     file_id = door.file([line("a")])
     assert replace(door, key=door.key + "x").call("GET", f"/files/{file_id}").status_code == 404

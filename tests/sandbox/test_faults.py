@@ -1,6 +1,7 @@
 import json
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 
 import httpx
@@ -161,6 +162,13 @@ def test_an_answer_is_cut_off(door: Door) -> None:
     assert door.call("GET", f"/files/{file_id}/content").status_code == 200
 
 
+def test_a_long_answer_is_cut_off_at_half(openai: Door) -> None:
+    file_id = openai.file(b"x" * 3_000_000)
+    openai.fault("cut", path="*/content")
+    with pytest.raises(httpx.RemoteProtocolError, match="1500000 bytes, expected 3000000"):
+        openai.call("GET", f"/files/{file_id}/content")
+
+
 def test_a_given_answer_is_cut_off_at_half(openai: Door) -> None:
     openai.fault("cut", status=200, body="0123456789")
     with pytest.raises(httpx.RemoteProtocolError, match="5 bytes, expected 10"):
@@ -231,8 +239,8 @@ def test_a_content_sent_slowly(openai: Door) -> None:
     assert time.monotonic() - start >= 0.2
 
 
-def test_a_shutdown_is_not_held_up(client: httpx.Client) -> None:
-    """Hanging requests, held connections and running batches end with the sandbox."""
+def test_a_shutdown_is_not_held_up(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    """Hanging requests, unfinished uploads and running batches end with the sandbox."""
 
     def ask(door: Door, outcomes: list[str]) -> None:
         try:
@@ -241,19 +249,24 @@ def test_a_shutdown_is_not_held_up(client: httpx.Client) -> None:
             outcomes.append(type(exc).__name__)
 
     outcomes: list[str] = []
-    with sandbox_in_thread(step=60) as sandbox:
-        door = Door(sandbox.url, "k", "openai", client)
-        door.batch([line("a")])
-        door.fault("hang", method="GET", times=None)
-        threads = [threading.Thread(target=ask, args=(door, outcomes)) for _ in range(2)]
-        for one in threads:
-            one.start()
-        eventually(lambda: len([one for one in door.requests() if one["fault"]]) == 2)
-        start = time.monotonic()
-    assert time.monotonic() - start < 1.5
+    with ExitStack() as held:
+        with sandbox_in_thread(step=60) as sandbox:
+            door = Door(sandbox.url, "k", "openai", client)
+            door.batch([line("a")])
+            opened = held.enter_context(raw.connection(sandbox.url))
+            opened.sendall(raw.upload_head("k", 1000) + raw.FILE_HEAD)
+            eventually(lambda: door.requests()[-1]["received_bytes"] == len(raw.FILE_HEAD))
+            door.fault("hang", method="GET", times=None)
+            threads = [threading.Thread(target=ask, args=(door, outcomes)) for _ in range(2)]
+            for one in threads:
+                one.start()
+            eventually(lambda: [one["fault"] for one in door.requests()].count("hang") == 2)
+            start = time.monotonic()
+        assert time.monotonic() - start < 1.5
     for one in threads:
         one.join()
     assert len(outcomes) == 2
+    assert not caplog.records
 
 
 def test_settings_that_make_no_sense_are_refused(sandbox: SandboxServer, openai: Door) -> None:

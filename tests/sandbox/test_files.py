@@ -32,6 +32,7 @@ def test_a_range_is_not_honoured(door: Door) -> None:
 
 
 def test_creation_is_told_as_each_flavour_does(door: Door) -> None:
+    door.settings(file_pending_seconds=60)
     answer = door.upload([line("a")])
     dated = door.name in ("azure-2024", "azure-2025")
     assert answer.status_code == (201 if dated else 200)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Struct, Value
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchgate.v1.batch_service_pb2 import BatchLine
@@ -41,6 +41,7 @@ def struct(body: dict[str, Any]) -> Struct:
     return ParseDict(body, Struct())
 
 
+@settings(max_examples=40)
 @given(texts.filter(bool), bodies, st.sampled_from([None, 1]))
 def test_a_line_of_json_says_what_the_row_says(
     custom_id: str, body: dict[str, Any], indent: int | None
@@ -50,6 +51,7 @@ def test_a_line_of_json_says_what_the_row_says(
     assert line == {"custom_id": custom_id, "method": "POST", "url": ENDPOINT, "body": body}
 
 
+@settings(max_examples=40)
 @given(bodies)
 def test_a_line_of_a_struct_says_what_the_row_says(body: dict[str, Any]) -> None:
     line, _ = written(BatchLine(custom_id="a", body_struct=struct(body)))
@@ -58,6 +60,7 @@ def test_a_line_of_a_struct_says_what_the_row_says(body: dict[str, Any]) -> None
     assert line["body"] == doubles
 
 
+@settings(max_examples=40)
 @given(bodies, texts.filter(bool))
 def test_the_model_is_filled_in_where_there_is_none(body: dict[str, Any], model: str) -> None:
     for row in (

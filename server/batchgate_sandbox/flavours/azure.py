@@ -8,7 +8,7 @@ from typing import ClassVar
 from starlette.responses import JSONResponse, Response
 
 from batchgate_sandbox.accounts import Account, StoredFile
-from batchgate_sandbox.batch import Problem, StoredBatch
+from batchgate_sandbox.batch import TERMINAL, Problem, StoredBatch
 from batchgate_sandbox.credentials import key_of
 from batchgate_sandbox.errors import Reason, RefusedError, invalid
 from batchgate_sandbox.flavours.openai import DAY, Json, OpenAI, Range
@@ -25,6 +25,7 @@ _CODES = {
 }
 # Answered by the gateway in front of the service, in its own shape in every edition.
 _IN_FRONT = frozenset({Reason.UNAUTHORIZED, Reason.WRONG_PATH, Reason.WRONG_METHOD})
+_MOST_ENQUEUED = 200_000_000
 
 _FILTERED = {
     category: {"filtered": False, "severity": "safe"}
@@ -87,6 +88,9 @@ class Azure2024(OpenAI):
         return RefusedError(
             Reason.UNAUTHORIZED, message, extra={"statusCode": 401, "message": message}
         )
+
+    def check_request_id(self, given: str) -> None:
+        """Azure does not know the header."""
 
     def new_request_id(self) -> str:
         """A GUID."""
@@ -213,6 +217,14 @@ class Azure2025Preview(Azure2024):
         """With the places of blobs, which stay empty."""
         return super().batch(batch) | {"input_blob": "", "output_blob": "", "error_blob": ""}
 
+    def creation_headers(self, account: Account) -> dict[str, str]:
+        """How full the queue is: here, the lines of batches that have not ended."""
+        waiting = (one for one in account.batches.values() if one.status not in TERMINAL)
+        return {
+            "deployment-enqueued-tokens": str(sum(one.total for one in waiting)),
+            "deployment-maximum-enqueued-tokens": str(_MOST_ENQUEUED),
+        }
+
 
 class AzureV1(Azure2025Preview):
     """``/openai/v1``: OpenAI's envelope, Azure's manners."""
@@ -244,6 +256,10 @@ class AzureV1(Azure2025Preview):
     def batch(self, batch: StoredBatch) -> Json:
         """Without blobs."""
         return Azure2024.batch(self, batch)
+
+    def creation_headers(self, account: Account) -> dict[str, str]:
+        """None of the dated editions' headers."""
+        return OpenAI.creation_headers(self, account)
 
     def consumption(self, batch: StoredBatch) -> Json:
         """As OpenAI tells it, once the model is known."""

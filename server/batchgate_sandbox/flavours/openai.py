@@ -17,6 +17,7 @@ MEGABYTE = 1_000_000
 Json = dict[str, Any]
 Range = tuple[int, int]
 
+_LONGEST_REQUEST_ID = 512
 _TIMES = (
     "in_progress",
     "finalizing",
@@ -99,6 +100,18 @@ class OpenAI:
             "https://platform.openai.com/account/api-keys.",
             code="invalid_api_key",
         )
+
+    def check_request_id(self, given: str) -> None:
+        """The caller's own ``X-Client-Request-Id``, which OpenAI is strict about.
+
+        Raises:
+            RefusedError: It is not ASCII, or longer than 512 characters.
+        """
+        if not given.isascii() or len(given) > _LONGEST_REQUEST_ID:
+            raise invalid(
+                "X-Client-Request-Id must be ASCII, with at most 512 characters.",
+                param="X-Client-Request-Id",
+            )
 
     def new_request_id(self) -> str:
         """A request id in the provider's form."""
@@ -205,6 +218,10 @@ class OpenAI:
             "metadata": batch.metadata,
         }
         return shape | self.consumption(batch)
+
+    def creation_headers(self, account: Account) -> dict[str, str]:  # noqa: ARG002 - Azure counts
+        """What the answer to a new batch says beside its body."""
+        return {}
 
     def consumption(self, batch: StoredBatch) -> Json:
         """The batch's ``model`` and ``usage``."""

@@ -15,6 +15,7 @@ async def create_batch(provider: OpenAIProvider, new: NewBatch) -> RestBatch:
 
     Without a deadline the wait ends with the profile's `timeout_seconds`.
     """
+    provider.check_batch(new)
     await input_file_usable(provider, new.input_file_id)
     return await create_batch_now(provider, new)
 

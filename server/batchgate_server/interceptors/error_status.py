@@ -1,6 +1,6 @@
 """Errors on the wire: the status code, and `grpc-status-details-bin` with what programs read."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ from batchgate_server.interceptors.chain import trailing_metadata
 DOMAIN = "batchgate"
 # Errors travel in headers, which with gRPC's defaults may have 8 KiB in all, and base64 makes four
 # bytes of three. Beyond that the caller would lose the status: it says less of the violations.
-MAX_VIOLATIONS_BYTES = 4500
+MAX_STATUS_BYTES = 5400
 DETAILS = "grpc-status-details-bin"
 log = structlog.stdlib.get_logger()
 
@@ -63,7 +63,7 @@ def rich_status(error: GatewayError) -> Status:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_seconds * 1000))
         details.append(RetryInfo(retry_delay=delay))
-    if violations := list(_fitting(error.violations)):
+    if violations := list(_fitting(error)):
         details.append(
             QuotaFailure(
                 violations=[
@@ -87,10 +87,11 @@ def rich_status(error: GatewayError) -> Status:
     return status
 
 
-def _fitting(violations: Iterable[Violation]) -> Iterator[Violation]:
+def _fitting(error: GatewayError) -> Iterator[Violation]:
     """The first violations, as far as the headers have room for them."""
-    room = MAX_VIOLATIONS_BYTES
-    for violation in violations:
+    # The message stands in a header of its own, too.
+    room = MAX_STATUS_BYTES - 2 * len(error.message.encode())
+    for violation in error.violations:
         # Six bytes are tags and lengths.
         room -= len(violation.field.encode()) + len(violation.description.encode()) + 6
         if room < 0:

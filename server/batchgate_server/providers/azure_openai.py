@@ -6,7 +6,7 @@ Dated api-versions use `{endpoint}/openai` with `api-version` on every call, "v1
 
 from batchgate.v1 import provider_service_pb2
 from batchgate_server.errors import InvalidField
-from batchgate_server.operations import Cursor, Page
+from batchgate_server.operations import Cursor, NewBatch, Page
 from batchgate_server.providers.credentials import ApiKeyCredential, BearerCredential, Credential
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.paging import page_of_all
@@ -35,6 +35,11 @@ class AzureOpenAIProvider(OpenAIProvider):
         """Old api-versions let nothing expire."""
         if seconds is not None:
             self._check_expiry(field)
+
+    def check_batch(self, new: NewBatch) -> None:
+        """Old api-versions let nothing expire."""
+        if new.output_expires_after_seconds is not None:
+            self._check_expiry("output_expires_after")
 
     async def list_files(
         self, *, purpose: str, ascending: bool, cursor: Cursor | None, size: int
@@ -70,10 +75,6 @@ class AzureOpenAIProvider(OpenAIProvider):
             return ()
         self._check_expiry("metadata.expires_after")
         return (("expires_after.anchor", "created_at"), ("expires_after.seconds", str(seconds)))
-
-    def _output_expiry(self, seconds: int) -> int:
-        self._check_expiry("output_expires_after")
-        return seconds
 
     def _check_expiry(self, field: str) -> None:
         # Asking for what cannot be had is an error: ignored, files would stay for ever.

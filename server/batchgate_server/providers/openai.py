@@ -10,12 +10,11 @@ from pydantic_core import to_json
 
 from batchgate.v1 import provider_service_pb2
 from batchgate_server.background import Background
-from batchgate_server.errors import OutcomeUnknown, ProviderBadResponse
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import BearerCredential, Credential
 from batchgate_server.providers.paging import page_of
 from batchgate_server.rest.client import Endpoint, Params, RestClient
-from batchgate_server.rest.models import RestBatch, RestFile, RestResource
+from batchgate_server.rest.models import RestBatch, RestFile, RestResource, text
 from batchgate_server.rest.multipart import Multipart
 from batchgate_server.rest.secrets import cleaner
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
@@ -125,6 +124,13 @@ class OpenAIProvider:
         """A file's content, as a response to be read."""
         return self.rest.download(f"/files/{file_id}/content", headers=headers)
 
+    def check_batch(self, new: NewBatch) -> None:
+        """Refuse, before anything is sent, what this provider cannot do at all.
+
+        Raises:
+            InvalidField: a field is not known to it.
+        """
+
     async def create_batch(self, new: NewBatch) -> RestBatch:
         """Create a batch."""
         document: dict[str, object] = {
@@ -137,7 +143,7 @@ class OpenAIProvider:
         if new.output_expires_after_seconds is not None:
             document["output_expires_after"] = {
                 "anchor": "created_at",
-                "seconds": self._output_expiry(new.output_expires_after_seconds),
+                "seconds": new.output_expires_after_seconds,
             }
         answer = await self.rest.call("POST", "/batches", body=to_json(document), creates=True)
         return self._read(RestBatch, answer, creates=True)
@@ -183,9 +189,6 @@ class OpenAIProvider:
             return ()
         return (("expires_after[anchor]", "created_at"), ("expires_after[seconds]", str(seconds)))
 
-    def _output_expiry(self, seconds: int) -> int:
-        return seconds
-
     # Reading answers.
 
     async def _page(
@@ -203,9 +206,11 @@ class OpenAIProvider:
         if data is None and isinstance(answer, Mapping):
             data = []
         if not isinstance(data, list):
-            raise ProviderBadResponse(f"{self.name} answered a list with something else")
+            raise self.rest.unreadable("answered a list with something else", created=False)
         items = [
-            self._read(model, item) for item in data if isinstance(item, Mapping) and item.get("id")
+            self._read(model, item)
+            for item in data
+            if isinstance(item, Mapping) and text(item.get("id"))
         ]
         has_more = answer.get("has_more") if isinstance(answer, Mapping) else None
         return items, has_more if isinstance(has_more, bool) else None
@@ -215,9 +220,6 @@ class OpenAIProvider:
             return model.model_validate(answer)
         except ValidationError as exc:
             # The answer's content stays out of the message: it may quote the caller's data.
-            said = f"{self.name} answered with something that is no {model.__name__[4:].lower()}"
-            if creates:
-                raise OutcomeUnknown(
-                    f"{said}: look before repeating it", metadata={"provider": self.name}
-                ) from exc
-            raise ProviderBadResponse(said, metadata={"provider": self.name}) from exc
+            raise self.rest.unreadable(
+                f"answered with something that is no {model.__name__[4:].lower()}", created=creates
+            ) from exc

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 from urllib.parse import urlencode
 
@@ -21,6 +23,7 @@ from batchgate_server.errors import (
     ProviderUnavailable,
     ProviderUnreachable,
 )
+from batchgate_server.rest.answers import pieces
 from batchgate_server.rest.failures import failure
 from batchgate_server.rest.health import Health
 from batchgate_server.rest.multipart import Multipart
@@ -30,10 +33,14 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 MAX_REDIRECTS = 5
 REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id")
+# Goes on in the trailing metadata, where gRPC allows nothing else.
+REQUEST_ID = re.compile(r"[\x21-\x7e]{1,256}")
 # Raised before a request could have been sent.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 Params = Sequence[tuple[str, str]]
+# Callers who wait for a batch ask for the same one again and again.
+_parsed = lru_cache(maxsize=1024)(httpx.URL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +130,8 @@ class RestClient:
             response = await self._send(request)
             if response.is_success and not body.completed:
                 await response.aclose()
-                raise ProviderBadResponse(
-                    f"{self.endpoint.provider} answered {response.status_code} before the "
-                    "upload was complete"
+                raise self._bad_response(
+                    response, f"answered {response.status_code} before the upload was complete"
                 )
             return await self._document(response, lambda: body.completed)
 
@@ -133,7 +139,7 @@ class RestClient:
     async def download(
         self, path: str, *, params: Params = (), headers: Params = ()
     ) -> AsyncIterator[httpx.Response]:
-        """A response whose body is to be read by `aiter_bytes`, inside this context.
+        """A response whose body is to be read by `answers.pieces`, inside this context.
 
         Redirects are followed; the credential goes to the provider's own origin only.
         """
@@ -182,7 +188,7 @@ class RestClient:
             all_headers.append(("content-type", "application/json"))
         return httpx.Request(
             method,
-            f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}",
+            _parsed(f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}"),
             headers=all_headers,
             content=body if isinstance(body, bytes) else None,
             stream=body if isinstance(body, Multipart) else None,
@@ -199,9 +205,11 @@ class RestClient:
         try:
             target = previous.join(response.headers["location"])
         except (httpx.InvalidURL, ValueError) as exc:
-            raise self._bad_response("redirected to something that is no address") from exc
+            raise self._bad_response(
+                response, "redirected to something that is no address"
+            ) from exc
         if target.scheme not in {"https", own.scheme} or not target.host:
-            raise self._bad_response("redirected to something that is no safe address")
+            raise self._bad_response(response, "redirected to something that is no safe address")
         same = (target.scheme, target.host, target.port) == (own.scheme, own.host, own.port)
         return httpx.Request(
             "GET",
@@ -221,8 +229,9 @@ class RestClient:
         response = await self._transport.handle_async_request(request)
         response.request = request
         for name in REQUEST_ID_HEADERS:
-            if value := response.headers.get(name):
-                call.provider_request_id = value[:256]
+            value = response.headers.get(name, "")
+            if REQUEST_ID.fullmatch(value):
+                call.provider_request_id = value
                 break
         return response
 
@@ -232,7 +241,7 @@ class RestClient:
         body = bytearray()
         limit = MAX_ANSWER_BYTES if response.is_success else MAX_ERROR_BYTES
         try:
-            async for piece in response.aiter_bytes():
+            async for piece in pieces(response):
                 body += piece
                 if len(body) > limit:
                     break
@@ -254,15 +263,19 @@ class RestClient:
         if not body.strip():
             return None
         if len(body) > limit:
-            raise self._bad_response(f"answered {status} with more than {limit} bytes")
+            raise self._bad_response(response, f"answered {status} with more than {limit} bytes")
         try:
             document: object = from_json(bytes(body))
             return document
         except (ValueError, RecursionError) as exc:
-            raise self._bad_response(f"answered {status} with something that is not JSON") from exc
+            raise self._bad_response(
+                response, f"answered {status} with something that is not JSON"
+            ) from exc
 
-    def _bad_response(self, said: str) -> ProviderBadResponse:
-        return ProviderBadResponse(f"{self.endpoint.provider} {said}")
+    def _bad_response(self, response: httpx.Response, said: str) -> ProviderBadResponse:
+        return ProviderBadResponse(
+            f"{self.endpoint.provider} {said}", metadata={"http_status": str(response.status_code)}
+        )
 
     @contextmanager
     def _errors(self, created: Callable[[], bool]) -> Iterator[None]:
@@ -282,17 +295,30 @@ class RestClient:
                 )
             except ProviderBadResponse as exc:
                 if created():
-                    raise OutcomeUnknown(f"{exc.message}: look before repeating it") from exc
+                    raise OutcomeUnknown(
+                        f"{exc.message}: look before repeating it", metadata=exc.metadata
+                    ) from exc
                 raise
         except GatewayError as exc:
-            call = current_call()
-            exc.metadata.setdefault("provider", self.endpoint.provider)
-            if call.provider_request_id:
-                exc.metadata.setdefault("provider_request_id", call.provider_request_id)
-            self.health.saw(exc)
+            self._note(exc)
             raise
         else:
             self.health.saw(None)
+
+    def unreadable(self, said: str, *, created: bool) -> GatewayError:
+        """The error for an answer that is JSON, but not what was asked for."""
+        error: GatewayError = ProviderBadResponse(f"{self.endpoint.provider} {said}")
+        if created:
+            error = OutcomeUnknown(f"{error.message}: look before repeating it")
+        self._note(error)
+        return error
+
+    def _note(self, error: GatewayError) -> None:
+        call = current_call()
+        error.metadata.setdefault("provider", self.endpoint.provider)
+        if call.provider_request_id:
+            error.metadata.setdefault("provider_request_id", call.provider_request_id)
+        self.health.saw(error)
 
     def _unclear(
         self, exc: Exception, kind: type[GatewayError], what: str, *, created: bool

@@ -6,7 +6,6 @@ OpenAI's `token_limit_exceeded`, which it publishes only as text in a 400. Six e
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,8 +29,10 @@ from batchgate_server.errors import (
 )
 from batchgate_server.rest.models import text
 
-MAX_MESSAGE = 1000
-MAX_RAW = 8000
+# UTF-8 bytes. Errors travel in headers, where the message stands up to three times, percent-encoded
+# or in base64; all headers together may have 8 KiB, beyond which the caller would lose the status.
+MAX_MESSAGE_BYTES = 800
+MAX_WORD_BYTES = 200
 MAX_RETRY_SECONDS = 86400.0
 QUOTA_CODES = {"insufficient_quota", "quotaExceeded"}
 TOKEN_LIMIT = "token_limit_exceeded"  # noqa: S105 - an error code
@@ -70,7 +71,7 @@ def read_error(body: bytes) -> ErrorBody:
         return ErrorBody()
     error = document.get("error")
     if isinstance(error, str):
-        return ErrorBody(message=error)
+        return ErrorBody(message=text(error))
     source = error if isinstance(error, dict) else document
     inner = source.get("innererror") or source.get("inner_error")
     detail = source.get("detail")
@@ -136,11 +137,11 @@ def failure(
     """
     error = read_error(body)
 
-    def fit(value: str) -> str:
+    def fit(value: str, size: int = MAX_WORD_BYTES) -> str:
         # Cleaned before it is shortened: half a secret would not be recognised.
-        return tidy(clean(value[:MAX_RAW]))
+        return tidy(clean(value), size=size)
 
-    said = fit(error.message) or f"HTTP status {status}"
+    said = fit(error.message, MAX_MESSAGE_BYTES) or f"HTTP status {status}"
     metadata = {
         "provider": provider,
         "http_status": str(status),
@@ -183,7 +184,10 @@ def _kind(status: int, error: ErrorBody) -> type[GatewayError]:
     return ProviderRejected if status >= 400 else ProviderBadResponse  # noqa: PLR2004 - an HTTP status
 
 
-def tidy(value: str) -> str:
-    """One line of at most 1,000 printable characters."""
-    line = re.sub(r"[\s\x00-\x1f\x7f]+", " ", value).strip()
-    return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"
+def tidy(value: str, *, size: int = MAX_MESSAGE_BYTES) -> str:
+    """One line of printable characters, of at most `size` bytes in UTF-8."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
+    encoded = line.encode()
+    if len(encoded) <= size:
+        return line
+    return encoded[: size - len("…".encode())].decode(errors="ignore") + "…"

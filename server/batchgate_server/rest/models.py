@@ -17,16 +17,18 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 MIN_TIME = -62135596800
 MAX_TIME = 253402300799
 MAX_INT = 2**63 - 1
+# Python writes no longer ones (sys.int_info.default_max_str_digits).
+LONGEST_NUMBER = 10**4300
 
 
 def text(value: object) -> str:
     """`value` as text; null, objects and lists become empty."""
     if isinstance(value, str):
         # JSON may carry lone surrogates, which protobuf cannot.
-        return value.encode("utf-8", "replace").decode()
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float):
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) < LONGEST_NUMBER):
         return str(value)
     return ""
 
@@ -77,16 +79,20 @@ def mapping(value: object) -> Mapping[str, object] | None:
 
 def labels(value: object) -> dict[str, str]:
     """Metadata: null, absent and empty are one; a value that is no text becomes its JSON."""
-    return {
-        text(key): text(item) if isinstance(item, str) else json.dumps(item)
-        for key, item in (mapping(value) or {}).items()
-    }
+    return {text(key): _label(item) for key, item in (mapping(value) or {}).items()}
+
+
+def _label(item: object) -> str:
+    try:
+        return text(item) if isinstance(item, str) else json.dumps(item)
+    except ValueError:  # a number longer than Python writes
+        return ""
 
 
 def objects(value: object) -> list[Mapping[str, object]]:
     """The objects of a list, of a single object, or of a `{"data": …}` around either."""
-    if isinstance(value, Mapping) and "data" in value:
-        value = value["data"]
+    if isinstance(value, Mapping) and ("data" in value or value.get("object") == "list"):
+        value = value.get("data")
     items = value if isinstance(value, list) else [value]
     return [item for item in items if isinstance(item, Mapping) and item]
 

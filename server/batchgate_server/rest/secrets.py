@@ -4,10 +4,12 @@ import re
 from collections.abc import Callable, Iterable
 
 REDACTED = "[redacted]"
-# A key of OpenAI's form, a bearer token, and anything masked by asterisks, which still shows ends.
+# A key of OpenAI's form (also with its middle left out), a bearer token, and anything masked by
+# asterisks, which still shows ends.
 # Bounded repeats: the texts are not ours.
 PATTERNS = (
-    r"\bsk-[\w*-]{4,200}"
+    r"\bsk-[\w*-]{0,200}(?:\.{2,}|…)[\w*-]{0,200}"
+    r"|\bsk-[\w*-]{4,200}"
     r"|\bBearer\s{1,8}[^\s'\"]+"
     r"|\beyJ[\w-]{1,4000}\.[\w.-]+"
     r"|[^\s'\"]{0,64}\*{3,}[^\s'\".]{0,64}"
@@ -16,10 +18,13 @@ PATTERNS = (
 
 def cleaner(known: Iterable[str]) -> Callable[[str], str]:
     """A function that replaces the `known` secrets, and what looks like one, in a text."""
-    exact = sorted((re.escape(secret) for secret in known if secret), key=len, reverse=True)
-    pattern = re.compile("|".join([*exact, PATTERNS]))
+    secrets = sorted((secret for secret in known if secret), key=len, reverse=True)
+    pattern = re.compile(PATTERNS)
 
     def clean(value: str) -> str:
+        # First, and by themselves: a pattern may match but a part of one.
+        for secret in secrets:
+            value = value.replace(secret, REDACTED)
         return pattern.sub(REDACTED, value)
 
     return clean

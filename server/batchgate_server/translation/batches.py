@@ -19,6 +19,7 @@ DEFAULT_COMPLETION_WINDOW = "24h"
 HIDDEN_KEYS = frozenset({REQUEST_ID_KEY, RETRY_OF_KEY})
 PAIRS = 16
 REQUEST_ID = re.compile(r"[\x20-\x7e]{0,128}")
+NO_COUNTS, NO_USAGE = RestRequestCounts(), RestUsage()
 
 
 def new_batch(
@@ -178,7 +179,7 @@ def watch_message(
 
 
 def _counts(counts: RestRequestCounts | None) -> batch_pb2.BatchRequestCounts | None:
-    if counts is None or counts == RestRequestCounts():
+    if counts is None or counts == NO_COUNTS:
         return None
     return batch_pb2.BatchRequestCounts(
         total=counts.total or 0, completed=counts.completed or 0, failed=counts.failed or 0
@@ -187,7 +188,7 @@ def _counts(counts: RestRequestCounts | None) -> batch_pb2.BatchRequestCounts | 
 
 def usage_message(usage: RestUsage | None) -> batch_pb2.BatchUsage | None:
     """The tokens used as the contract has them; None where nothing is said."""
-    if usage is None or usage == RestUsage():
+    if usage is None or usage == NO_USAGE:
         return None
     inputs, outputs = usage.input_tokens_details, usage.output_tokens_details
     return batch_pb2.BatchUsage(

@@ -115,9 +115,7 @@ def _second_opinion(text: str, fault: str) -> str | None:
     try:
         body = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise RowFault(
-            "body_json", "invalid_json_line", f"is not JSON: {fault.removeprefix(MALFORMED)}"
-        ) from None
+        raise RowFault("body_json", "invalid_json_line", fault.removeprefix(MALFORMED)) from None
     if not isinstance(body, dict):
         raise RowFault("body_json", "invalid_json_line", "is not a JSON object")
     if "model" not in body:

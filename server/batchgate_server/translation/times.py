@@ -11,7 +11,8 @@ def timestamp(seconds: float | None) -> Timestamp | None:
     if seconds is None:
         return None
     whole = int(seconds // 1)
-    return Timestamp(seconds=whole, nanos=int((seconds - whole) * 1e9))
+    # A fraction just below one may round up to it.
+    return Timestamp(seconds=whole, nanos=min(int((seconds - whole) * 1e9), 999_999_999))
 
 
 def whole_seconds(field: str, duration: Duration) -> int:

@@ -1,5 +1,6 @@
 """The program `batchgate` and its commands."""
 
+import os
 from importlib.metadata import version
 from typing import Annotated
 
@@ -43,4 +44,6 @@ def _program(
 
 def main() -> None:
     """Run the program with the arguments of this process."""
+    # gRPC's own log lines are for its developers; the variable brings them back.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     app(prog_name="batchgate")
