@@ -185,7 +185,7 @@ def test_a_call_that_fails(gateway: Gateway) -> None:
 
 def test_a_watch_that_breaks_off(gateway: Gateway) -> None:
     gateway[2].states = [state("validating")]
-    with pytest.raises(WalkthroughFailedError, match="^azure: UNAVAILABLE: going away$"):
+    with pytest.raises(WalkthroughFailedError, match=r"^azure: UNAVAILABLE: going away$"):
         list(walk_through(gateway[0], "azure"))
 
 

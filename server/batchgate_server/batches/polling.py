@@ -119,7 +119,7 @@ class Poller:
             ]
             for watched in due:
                 watched.looking = True
-            look = self._loop.create_task(self._look(due), context=Context())
+            look = self._loop.create_task(self._look(due))
             self._looks.add(look)
             look.add_done_callback(self._looks.discard)
         self._schedule()
