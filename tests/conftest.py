@@ -148,7 +148,8 @@ class Gateway:
 def upload_messages(
     content: bytes, *, chunk: int = CHUNK, **metadata: Any
 ) -> Iterator[file_service_pb2.UploadFileRequest]:
-    """The metadata of an upload, then its chunks."""
+    """The metadata of an upload, then its chunks; any bytes will do, unless a check is asked for."""
+    metadata = {"jsonl_check": file_service_pb2.JSONL_CHECK_OFF, **metadata}
     yield file_service_pb2.UploadFileRequest(
         metadata=file_service_pb2.UploadFileMetadata(**metadata)
     )

@@ -244,7 +244,7 @@ async def test_a_file_that_cannot_be_processed(
     await account.fault(kind="answer", status=200, body=found, method="GET")
     failure = await failed(gateway, "CreateBatch", provider=provider)
     assert (failure.code, failure.reason) == ("FAILED_PRECONDITION", "PROVIDER_CONFLICT")
-    assert failure.message.endswith("could not process the input file: no JSON in [redacted]")
+    assert failure.message.endswith("could not process the file file-1: no JSON in [redacted]")
     assert failure.metadata["provider"] == provider
     assert await creations(account) == ["GET /files/file-1"]
 
@@ -264,7 +264,7 @@ async def test_a_file_that_stays_pending(account: Account, open_gateway: OpenGat
     await account.fault(kind="answer", status=200, body=found, method="GET", times=None)
     failure = await failed(gateway, "CreateBatch")
     assert (failure.code, failure.reason) == ("FAILED_PRECONDITION", "PROVIDER_CONFLICT")
-    assert "has not processed the input file yet (status running)" in failure.message
+    assert "has not processed the file file-1 yet (status running)" in failure.message
     assert set(await creations(account)) == {"GET /files/file-1"}
 
 
@@ -384,5 +384,6 @@ def test_the_request_types_are_those_of_the_contract() -> None:
         "completion_window",
         "metadata",
         "output_expires_after",
+        "request_id",
     }
     assert set(file_service_pb2.GetFileRequest.DESCRIPTOR.fields_by_name) == {"provider", "file_id"}

@@ -133,7 +133,12 @@ async def test_a_size_uncovers_a_stream_that_ends_inside_of_a_message(
 ) -> None:
     """The core of gRPC drops a message that END_STREAM cuts in two without a word; `size_bytes` tells."""
     begin = pb.UploadFileRequest(
-        metadata=pb.UploadFileMetadata(filename="a.jsonl", purpose="batch", size_bytes=len(CONTENT))
+        metadata=pb.UploadFileMetadata(
+            filename="a.jsonl",
+            purpose="batch",
+            size_bytes=len(CONTENT),
+            jsonl_check=pb.JSONL_CHECK_OFF,
+        )
     )
     body = grpc_message(begin.SerializeToString()) + b"".join(map(grpc_message, MESSAGES[1:]))
     async with await RawCall.open(tcp_gateway.address, METHOD) as call:

@@ -270,7 +270,7 @@ async def test_callers_who_go_away_do_not_take_the_creation_with_them(
     ],
 )
 async def test_a_request_id_of_another_batch(
-    gateway: Gateway, account: Account, change: dict[str, str], said: str
+    gateway: Gateway, account: Account, change: dict[str, Any], said: str
 ) -> None:
     file_id = await uploaded(gateway)
     batch = (await gateway.batches.CreateBatch(creation(file_id))).batch

@@ -35,7 +35,9 @@ def unused_port() -> int:
 
 def metadata(**fields: Any) -> pb.UploadFileRequest:
     fields = {"filename": "a.jsonl", "purpose": "batch", **fields}
-    return pb.UploadFileRequest(metadata=pb.UploadFileMetadata(**fields))
+    return pb.UploadFileRequest(
+        metadata=pb.UploadFileMetadata(**{"jsonl_check": pb.JSONL_CHECK_OFF, **fields})
+    )
 
 
 def endless(sent: list[int], **fields: Any) -> Iterator[pb.UploadFileRequest]:

@@ -34,7 +34,9 @@ SHARED = settings(
 
 def metadata(**fields: Any) -> pb.UploadFileRequest:
     fields = {"filename": "a.jsonl", "purpose": "batch", **fields}
-    return pb.UploadFileRequest(metadata=pb.UploadFileMetadata(**fields))
+    return pb.UploadFileRequest(
+        metadata=pb.UploadFileMetadata(**{"jsonl_check": pb.JSONL_CHECK_OFF, **fields})
+    )
 
 
 def chunk(content: bytes) -> pb.UploadFileRequest:

@@ -38,6 +38,9 @@ idle_timeout_seconds = 3
 max_connections = 4
 max_upload_bytes = 5
 max_batch_file_bytes = 6
+max_requests_per_batch = 7
+max_line_bytes = 8
+models = { "gpt-4o" = "deployment" }
 [providers.azure-eu]
 kind = "azure_openai"
 endpoint = "https://name.openai.azure.com/openai/v1/"
@@ -73,6 +76,9 @@ def test_every_setting(load: Load) -> None:
         "max_connections": 4,
         "max_upload_bytes": 5,
         "max_batch_file_bytes": 6,
+        "max_requests_per_batch": 7,
+        "max_line_bytes": 8,
+        "models": {"gpt-4o": "deployment"},
     }
     assert isinstance(azure, AzureOpenAIProfile)
     assert azure.name == "azure-eu"

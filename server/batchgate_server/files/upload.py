@@ -6,7 +6,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from batchgate.v1 import file_service_pb2
 from batchgate_server.call import current_call
-from batchgate_server.errors import ChecksumMismatch, FileTooLarge, InvalidField, UploadProtocol
+from batchgate_server.errors import (
+    ChecksumMismatch,
+    FileTooLarge,
+    InvalidField,
+    InvalidJsonl,
+    UploadProtocol,
+)
+from batchgate_server.jsonl.checker import JsonlChecker
+from batchgate_server.translation.jsonl import invalid_jsonl, issue_message
 
 Message = file_service_pb2.UploadFileRequest
 SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
@@ -37,6 +45,7 @@ class UploadContent:
         limit: int,
         limited_by: str,
         confirm_end: Callable[[], Awaitable[None]],
+        checker: JsonlChecker | None = None,
     ) -> None:
         """Check what was announced.
 
@@ -57,36 +66,88 @@ class UploadContent:
         )
         if (self.size_bytes or 0) > limit:
             raise self._too_large
+        self._provider = limited_by
         self._messages = messages
         self._confirm_end = confirm_end
         self._digest = hashlib.sha256()
         self._call = current_call()
+        self._checker = checker
         self.received_bytes = 0
+        self.sent_bytes = 0
+
+    @property
+    def sent_size_bytes(self) -> int | None:
+        """How many bytes will come out, if known beforehand."""
+        return None if self._checker and self._checker.rewrites else self.size_bytes
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The chunks; empty ones are left out."""
+        """The bytes to send; empty pieces are left out."""
         any_chunk = False
         async for message in self._messages:
-            if message.WhichOneof("payload") != "chunk":
-                raise UploadProtocol("every message after the first must carry a chunk")
             any_chunk = True
-            if chunk := message.chunk:
-                self._count(chunk)
-                yield chunk
+            piece = self._taken(message)
+            self._raise_faults()
+            if piece:
+                self.sent_bytes += len(piece)
+                yield piece
         await self._confirm_end()
         if not any_chunk:
             raise UploadProtocol(
                 "no chunk followed the metadata; send an empty file as an empty one"
             )
         self._verify()
+        if self._checker:
+            piece = self._checker.finish()
+            self._raise_faults()
+            if piece:
+                self.sent_bytes += len(piece)
+                yield piece
+
+    async def only_checked(self) -> None:
+        """Read everything and send nothing; the report has the faults."""
+        try:
+            async for _ in self:
+                pass
+        except InvalidJsonl:
+            await self.all_faults()
+        self.sent_bytes = 0
+
+    async def all_faults(self) -> InvalidJsonl:
+        """Read on after an InvalidJsonl, to name more faults than the first."""
+        assert self._checker is not None  # noqa: S101 - only a checker raises that
+        async for message in self._messages:
+            if self._checker.is_full:
+                break
+            self._taken(message)
+        else:
+            self._checker.finish()
+        return invalid_jsonl(self._checker.issues, provider=self._provider)
 
     def report(self) -> file_service_pb2.UploadReport:
         """What passed through."""
+        checker = self._checker
         return file_service_pb2.UploadReport(
             received_bytes=self.received_bytes,
-            sent_bytes=self.received_bytes,
+            sent_bytes=self.sent_bytes,
             sha256=self._digest.hexdigest(),
+            line_count=checker.line_count if checker else 0,
+            models=checker.models if checker else (),
+            urls=checker.urls if checker else (),
+            rewritten_lines=checker.rewritten_lines if checker else 0,
+            issues=[issue_message(issue) for issue in checker.issues] if checker else (),
         )
+
+    def _taken(self, message: Message) -> bytes:
+        """What to send for a message of the caller."""
+        if message.WhichOneof("payload") != "chunk":
+            raise UploadProtocol("every message after the first must carry a chunk")
+        chunk = message.chunk
+        self._count(chunk)
+        return self._checker.feed(chunk) if self._checker else chunk
+
+    def _raise_faults(self) -> None:
+        if self._checker and self._checker.issues:
+            raise invalid_jsonl(self._checker.issues, provider=self._provider)
 
     def _count(self, chunk: bytes) -> None:
         self.received_bytes += len(chunk)

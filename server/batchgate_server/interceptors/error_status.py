@@ -1,7 +1,8 @@
 """Errors on the wire: the status code, and `grpc-status-details-bin` with what programs read."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import accumulate
 from typing import Any
 
 import structlog
@@ -87,16 +88,23 @@ def rich_status(error: GatewayError) -> Status:
     return status
 
 
-def _fitting(error: GatewayError) -> Iterator[Violation]:
-    """The first violations, as far as the headers have room for them."""
+def _fitting(error: GatewayError) -> Sequence[Violation]:
+    """The violations, as far as the headers have room for them.
+
+    Where the full text of all does not fit, each keeps its first word, which is a code.
+    """
     # The message stands in a header of its own, too.
     room = MAX_STATUS_BYTES - 2 * len(error.message.encode())
-    for violation in error.violations:
-        # Six bytes are tags and lengths.
-        room -= len(violation.field.encode()) + len(violation.description.encode()) + 6
-        if room < 0:
-            break
-        yield violation
+    violations = error.violations
+    if sum(map(_size, violations)) > room:
+        violations = tuple(Violation(v.field, v.description.partition(":")[0]) for v in violations)
+    sizes = accumulate(map(_size, violations))
+    return [v for v, total in zip(violations, sizes, strict=True) if total <= room]
+
+
+def _size(violation: Violation) -> int:
+    # Six bytes are tags and lengths.
+    return len(violation.field.encode()) + len(violation.description.encode()) + 6
 
 
 def number(code: StatusCode) -> int:

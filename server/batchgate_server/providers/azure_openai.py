@@ -4,14 +4,17 @@ Dated api-versions use `{endpoint}/openai` with `api-version` on every call, "v1
 `{endpoint}/openai/v1` without it.
 """
 
+from dataclasses import replace
+
 from batchgate.v1 import provider_service_pb2
 from batchgate_server.errors import InvalidField
+from batchgate_server.jsonl.rules import Rules, formed
 from batchgate_server.operations import Cursor, NewBatch, Page
 from batchgate_server.providers.credentials import ApiKeyCredential, BearerCredential, Credential
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.paging import page_of_all
 from batchgate_server.rest.client import Params
-from batchgate_server.rest.models import RestFile
+from batchgate_server.rest.models import RestBatch, RestFile
 from batchgate_server.settings import AzureOpenAIProfile
 
 V1 = "v1"
@@ -21,8 +24,6 @@ class AzureOpenAIProvider(OpenAIProvider):
     """One profile of kind `azure_openai`."""
 
     kind = provider_service_pb2.PROVIDER_KIND_AZURE_OPENAI
-    # https://learn.microsoft.com/azure/ai-foundry/openai/how-to/batch: 100,000 requests.
-    max_requests_per_batch = 100_000
     processes_files = True
     profile: AzureOpenAIProfile
 
@@ -52,6 +53,19 @@ class AzureOpenAIProvider(OpenAIProvider):
         params = [("purpose", purpose)] if purpose else []
         items, _ = self._items(RestFile, await self.rest.call("GET", "/files", params=params))
         return page_of_all(items, cursor=cursor, size=size, ascending=ascending)
+
+    def line_rules(self, endpoint: str) -> Rules:
+        """What Azure OpenAI takes: no byte order mark, and urls in the profile's form."""
+        return replace(
+            super().line_rules(endpoint),
+            refuses_byte_order_mark=True,
+            url_prefix=self.profile.url_prefix,
+        )
+
+    async def create_batch(self, new: NewBatch) -> RestBatch:
+        """Create a batch; its endpoint takes the form that its lines have."""
+        endpoint = formed(new.endpoint, self.profile.url_prefix)
+        return await super().create_batch(replace(new, endpoint=endpoint))
 
     def _base_url(self) -> str:
         return (

@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from batchgate.v1 import provider_service_pb2
 from batchgate_server.background import Background
+from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import BearerCredential, Credential
 from batchgate_server.providers.paging import page_of
@@ -29,8 +30,6 @@ class OpenAIProvider:
     kind: ClassVar[provider_service_pb2.ProviderKind.ValueType] = (
         provider_service_pb2.PROVIDER_KIND_OPENAI
     )
-    # https://platform.openai.com/docs/guides/batch: 50,000 requests.
-    max_requests_per_batch: ClassVar[int] = 50_000
     # Whether an uploaded file can be `pending` before a batch may use it.
     processes_files: ClassVar[bool] = False
     api_version: str = ""
@@ -65,12 +64,26 @@ class OpenAIProvider:
         """The API's host, with the port if it is not the usual one."""
         return httpx.URL(self.rest.endpoint.base_url).netloc.decode()
 
+    @property
+    def max_requests_per_batch(self) -> int:
+        """How many lines a batch file may have."""
+        return self.profile.max_requests_per_batch
+
     def upload_limit(self, purpose: str) -> int:
         """How many bytes a file for `purpose` may have."""
         limits = [self.profile.max_upload_bytes]
         if purpose == "batch":
             limits.append(self.profile.max_batch_file_bytes)
         return min(limits)
+
+    def line_rules(self, endpoint: str) -> Rules:
+        """What this provider takes in a batch file, and what is replaced on the way."""
+        return Rules(
+            max_lines=self.max_requests_per_batch,
+            max_line_bytes=self.profile.max_line_bytes,
+            endpoint=endpoint,
+            models=self.profile.models,
+        )
 
     def file_lifetime(self, purpose: str) -> int | None:
         """After how many seconds a file for `purpose` expires where a request does not say."""

@@ -9,11 +9,13 @@ from grpc.aio import ServicerContext
 from batchgate.v1 import file_service_pb2 as pb
 from batchgate.v1 import file_service_pb2_grpc
 from batchgate_server.call import current_call
-from batchgate_server.errors import InvalidField
+from batchgate_server.errors import InvalidField, InvalidJsonl
 from batchgate_server.files.download import read_content
 from batchgate_server.files.processing import processed_upload
 from batchgate_server.files.upload import UploadContent, read_metadata
+from batchgate_server.jsonl.checker import JsonlChecker
 from batchgate_server.operations import NewFile
+from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.registry import ProviderRegistry
 from batchgate_server.services.stream_end import confirm_end
 from batchgate_server.translation.files import file_message
@@ -27,6 +29,7 @@ from batchgate_server.translation.page_tokens import page_size, page_token, read
 from batchgate_server.translation.times import whole_seconds
 
 DEFAULT_CONTENT_TYPE = "application/octet-stream"
+BATCH = "batch"
 DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE = 100, 1000
 Context = ServicerContext[Any, Any]
 
@@ -51,23 +54,29 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
             limit=provider.upload_limit(purpose),
             limited_by=provider.name,
             confirm_end=confirm_end(context),
+            checker=_checker(provider, metadata),
         )
-        file = await provider.create_file(
-            NewFile(
-                filename=checked_filename("metadata.filename", metadata.filename),
-                purpose=purpose,
-                content_type=checked_media_type(
-                    "metadata.content_type", metadata.content_type or DEFAULT_CONTENT_TYPE
-                ),
-                content=content,
-                size_bytes=content.size_bytes,
-                expires_after_seconds=(
-                    whole_seconds("metadata.expires_after", metadata.expires_after)
-                    if metadata.HasField("expires_after")
-                    else provider.file_lifetime(purpose)
-                ),
-            )
+        new = NewFile(
+            filename=checked_filename("metadata.filename", metadata.filename),
+            purpose=purpose,
+            content_type=checked_media_type(
+                "metadata.content_type", metadata.content_type or DEFAULT_CONTENT_TYPE
+            ),
+            content=content,
+            size_bytes=content.sent_size_bytes,
+            expires_after_seconds=(
+                whole_seconds("metadata.expires_after", metadata.expires_after)
+                if metadata.HasField("expires_after")
+                else provider.file_lifetime(purpose)
+            ),
         )
+        if metadata.validate_only:
+            await content.only_checked()
+            return pb.UploadFileResponse(report=content.report())
+        try:
+            file = await provider.create_file(new)
+        except InvalidJsonl as exc:
+            raise await content.all_faults() from exc
         if metadata.wait_until_processed:
             file = await processed_upload(provider, file)
         return pb.UploadFileResponse(
@@ -125,3 +134,13 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
             async for offset, chunk in pieces:
                 yield pb.DownloadFileResponse(chunk=chunk, offset=offset)
                 call.sent_bytes += len(chunk)
+
+
+def _checker(provider: OpenAIProvider, metadata: pb.UploadFileMetadata) -> JsonlChecker | None:
+    """What checks the lines of an upload: nothing, where it is off or no batch file."""
+    check = metadata.jsonl_check
+    if check == pb.JSONL_CHECK_UNSPECIFIED and metadata.purpose == BATCH:
+        check = pb.JSONL_CHECK_STRICT
+    if check != pb.JSONL_CHECK_STRICT:
+        return None
+    return JsonlChecker(provider.line_rules(metadata.endpoint))

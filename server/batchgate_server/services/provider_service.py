@@ -59,6 +59,7 @@ def _message(provider: OpenAIProvider, *, default: str | None) -> pb.Provider:
             max_batch_file_bytes=provider.upload_limit("batch"),
         ),
         health=_health(provider.rest.health),
+        model_aliases=provider.profile.models,
     )
 
 

@@ -134,6 +134,14 @@ class ProfileBase(BaseModel):
     max_connections: Count = Field(
         default=100, description="Connections to the provider that may be open at once."
     )
+    models: dict[str, str] = Field(
+        default={},
+        description='Models to replace in the lines of batch files, as `{ "gpt-4o" = "my-deployment" }`.',
+    )
+    max_line_bytes: Count = Field(
+        default=16 * 1024 * 1024,
+        description="Bytes of the longest line of a batch file that is checked.",
+    )
     max_batch_file_bytes: Count = Field(
         default=200 * 1024 * 1024,
         description="Bytes of the largest file of purpose `batch`: both providers document 200 MB.",
@@ -148,6 +156,10 @@ class OpenAIProfile(ProfileBase):
 
     kind: Literal["openai"] = Field(
         default="openai", description="The provider's API: `openai` or `azure_openai`."
+    )
+    max_requests_per_batch: Count = Field(
+        default=50_000,
+        description="Lines of the largest batch file: openai documents 50,000, azure_openai 100,000.",
     )
     base_url: Annotated[str, AfterValidator(check_base_url)] = Field(
         default="https://api.openai.com/v1",
@@ -172,6 +184,14 @@ class AzureOpenAIProfile(ProfileBase):
 
     kind: Literal["azure_openai"] = Field(
         default="azure_openai", description="The provider's API: `openai` or `azure_openai`."
+    )
+    max_requests_per_batch: Count = Field(
+        default=100_000,
+        description="Lines of the largest batch file: openai documents 50,000, azure_openai 100,000.",
+    )
+    url_prefix: Literal["", "/v1"] | None = Field(
+        default=None,
+        description='Brings the urls of lines, and endpoints of batches, into the form `/v1/chat/completions` (`"/v1"`) or `/chat/completions` (`""`); unset leaves them (azure_openai).',
     )
     endpoint: Annotated[str, AfterValidator(check_azure_endpoint)] = Field(
         description="The resource's URL, as `https://NAME.openai.azure.com` (azure_openai)."

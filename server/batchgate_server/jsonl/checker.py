@@ -1,0 +1,253 @@
+"""All lines of a file checked and rewritten while they stream."""
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from batchgate_server.jsonl.diagnosis import diagnose
+from batchgate_server.jsonl.envelopes import (
+    Absent,
+    Envelope,
+    decode_envelope,
+    decode_envelopes,
+    decode_raw,
+)
+from batchgate_server.jsonl.issues import MAX_ISSUES, Faulty, Issue
+from batchgate_server.jsonl.lines import NEWLINE, LineSplitter, LineTooLong
+from batchgate_server.jsonl.rewriting import replace
+from batchgate_server.jsonl.rules import Rules, formed, plain
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+MAX_NAMES = 100
+# A line that does not begin with "{" or does not end with "}": if there is none, the objects of a
+# block are its lines one by one.
+UNUSUAL = re.compile(rb"\n(?:(?!\{|\Z)|(?<!\}\n)(?<!\}\r\n))")
+BLANK = b" \t\r\n"
+
+
+class JsonlChecker:
+    """Checks a file of requests chunk by chunk, in memory for one line and all custom_ids.
+
+    `feed` and `finish` give what is to be sent on. Whoever sends stops at the first of `issues`,
+    and may go on feeding to learn of more, up to 100.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._lines = LineSplitter(rules.max_line_bytes)
+        self._offset = 0  # of the next line's first byte
+        self._number = 0  # of the last line, blank ones counted
+        self._ids: set[str] = set()
+        self._seen: set[tuple[str, str, str | Absent]] = set()
+        self._model: str | None = None
+        self._url = plain(rules.endpoint)
+        self._stopped = False
+        self.issues: list[Issue] = []
+        self.line_count = 0
+        """Lines that are not blank."""
+        self.rewritten_lines = 0
+        self.models: dict[str, None] = {}
+        """The models that lines name, as received, in order of appearance."""
+        self.urls: dict[str, None] = {}
+        """The urls that lines name, as received, in order of appearance."""
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether what comes out may differ from what goes in."""
+        return self._rules.rewrites
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more lines would tell nothing more."""
+        return self._stopped or len(self.issues) >= MAX_ISSUES
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Check the lines that `chunk` completes; what to send on, now."""
+        if self.is_full:
+            return b""
+        try:
+            block = self._lines.feed(chunk)
+        except LineTooLong:
+            self._note(
+                "line_too_long",
+                f"the line is longer than {self._rules.max_line_bytes} bytes",
+                line=self._number + 1,
+                offset=self._offset,
+            )
+            self._stopped = True
+            return b""
+        sent = self._check(block) if block else b""
+        return sent if self._rules.rewrites else chunk
+
+    def finish(self) -> bytes:
+        """Check the last line and the file as a whole; what to send on at the end."""
+        rest = b"" if self.is_full else self._lines.rest()
+        sent = self._check(rest) if rest else b""
+        if not self.line_count and not self.issues:
+            self._note("empty_file", "the file has no requests", line=0, offset=0)
+        return sent if self._rules.rewrites else b""
+
+    def _check(self, block: bytes) -> bytes:
+        if not self._offset and block.startswith(BYTE_ORDER_MARK):
+            block = self._without_mark(block)
+        if self._is_fine(block):
+            return block
+        return b"".join(self._check_each(block))
+
+    def _without_mark(self, block: bytes) -> bytes:
+        self._offset += len(BYTE_ORDER_MARK)
+        if self._rules.refuses_byte_order_mark:
+            self._note(
+                "byte_order_mark",
+                "the file begins with a byte order mark; save it as UTF-8 without one",
+                line=1,
+                offset=0,
+            )
+        return block[len(BYTE_ORDER_MARK) :]
+
+    def _is_fine(self, block: bytes) -> bool:
+        """The quick way for blocks whose lines are all as the ones before: true if they are.
+
+        Nothing is noted where it is false: then each line is looked at.
+        """
+        try:
+            if not block.isascii():
+                block.decode()
+            envelopes = decode_envelopes(block)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        lines = block.count(NEWLINE)
+        if (
+            len(envelopes) != lines
+            or block[:1] != b"{"
+            or UNUSUAL.search(block)
+            or self.line_count + lines > self._rules.max_lines
+        ):
+            return False
+        ids = {envelope.custom_id for envelope in envelopes}
+        if len(ids) != lines or not self._ids.isdisjoint(ids):
+            return False
+        for envelope in envelopes:
+            model = envelope.body.model
+            if (envelope.method, envelope.url, model) not in self._seen:
+                return False
+        self._ids |= ids
+        self.line_count += lines
+        self._number += lines
+        self._offset += len(block)
+        return True
+
+    def _check_each(self, block: bytes) -> Iterable[bytes]:
+        for line in _lines(block):
+            if self.is_full:
+                return
+            self._number += 1
+            if line.strip(BLANK):
+                self.line_count += 1
+                if self.line_count == self._rules.max_lines + 1:
+                    self._note("too_many_tasks", f"more than {self._rules.max_lines} requests")
+                    self._stopped = True
+                    return
+                yield self._checked(line)
+            else:
+                yield line
+            self._offset += len(line)
+
+    def _checked(self, line: bytes) -> bytes:
+        """`line` as it is to be sent; notes what is wrong with it."""
+        try:
+            if not line.isascii():
+                line.decode()
+            envelope = decode_envelope(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            try:
+                diagnose(line)
+            except Faulty as exc:
+                self._note(exc.code, exc.message, param=exc.param, custom_id=exc.custom_id)
+            return line
+        noted = len(self.issues)
+        self._judge(envelope)
+        if len(self.issues) > noted:
+            return line
+        return self._rewritten(line, envelope)
+
+    def _judge(self, envelope: Envelope) -> None:
+        custom_id = envelope.custom_id
+        if custom_id in self._ids:
+            self._note(
+                "duplicate_custom_id",
+                "another line has this custom_id already",
+                param="custom_id",
+                custom_id=custom_id,
+            )
+        self._ids.add(custom_id)
+        if envelope.method != "POST":
+            self._note("invalid_method", "method must be POST", param="method", custom_id=custom_id)
+        self._url = self._url or plain(envelope.url)
+        if plain(envelope.url) != self._url:
+            wanted = self._rules.endpoint or "that of the lines before"
+            self._note("url_mismatch", f"url must be {wanted}", param="url", custom_id=custom_id)
+        if len(self.urls) < MAX_NAMES:
+            self.urls[envelope.url] = None
+        model = envelope.body.model
+        if not isinstance(model, str):
+            return
+        if len(self.models) < MAX_NAMES:
+            self.models[model] = None
+        wanted_model = self._rules.models.get(model, model)
+        self._model = wanted_model if self._model is None else self._model
+        if wanted_model != self._model:
+            self._note(
+                "model_mismatch",
+                "all lines of a file must name the same model",
+                param="body.model",
+                custom_id=custom_id,
+            )
+
+    def _rewritten(self, line: bytes, envelope: Envelope) -> bytes:
+        model, url = envelope.body.model, formed(envelope.url, self._rules.url_prefix)
+        new_model = self._rules.models.get(model, model) if isinstance(model, str) else model
+        if new_model == model and url == envelope.url:
+            # The next lines like this one can take the quick way.
+            if len(self._seen) < MAX_NAMES:
+                self._seen.add((envelope.method, envelope.url, model))
+            return line
+        self.rewritten_lines += 1
+        raw = decode_raw(line)
+        old_model, old_url = bytes(raw.body.model), bytes(raw.url)
+        if new_model != model:
+            line = replace(line, ("body", "model"), old_model, msgspec.json.encode(new_model))
+        if url != envelope.url:
+            line = replace(line, ("url",), old_url, msgspec.json.encode(url))
+        return line
+
+    def _note(
+        self,
+        code: str,
+        message: str,
+        *,
+        param: str = "",
+        custom_id: str = "",
+        line: int | None = None,
+        offset: int | None = None,
+    ) -> None:
+        self.issues.append(
+            Issue(
+                line=self._number if line is None else line,
+                byte_offset=self._offset if offset is None else offset,
+                code=code,
+                param=param,
+                custom_id=custom_id[:256],
+                message=message,
+            )
+        )
+
+
+def _lines(block: bytes) -> Iterable[bytes]:
+    r"""The lines of a block with their newlines; only `\n` ends a line."""
+    start = 0
+    while start < len(block):
+        end = block.find(NEWLINE, start) + 1 or len(block)
+        yield block[start:end]
+        start = end

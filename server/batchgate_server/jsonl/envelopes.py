@@ -1,0 +1,41 @@
+"""The envelope of a line: decoded, with everything else in the body skipped over, not built."""
+
+import msgspec
+
+ABSENT = msgspec.UNSET
+Absent = msgspec.UnsetType
+
+
+class Body(msgspec.Struct):
+    """A line's body: only the model is looked at."""
+
+    model: str | Absent = ABSENT
+
+
+class Envelope(msgspec.Struct):
+    """A line as it should be."""
+
+    custom_id: str
+    method: str
+    url: str
+    body: Body
+
+
+class RawBody(msgspec.Struct):
+    """A body whose model stays the bytes that it is."""
+
+    model: msgspec.Raw = msgspec.Raw()
+
+
+class RawEnvelope(msgspec.Struct):
+    """A line whose replaceable members stay the bytes that they are."""
+
+    url: msgspec.Raw = msgspec.Raw()
+    body: RawBody = msgspec.field(default_factory=RawBody)
+
+
+decode_envelope = msgspec.json.Decoder(Envelope).decode
+decode_envelopes = msgspec.json.Decoder(Envelope).decode_lines
+decode_raw = msgspec.json.Decoder(RawEnvelope).decode
+decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+decode_any = msgspec.json.Decoder().decode

@@ -1,0 +1,28 @@
+"""Faults of lines, in the providers' own words where there are such."""
+
+from dataclasses import dataclass
+
+MAX_ISSUES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One fault; `line` is counted from 1, and 0 stands for the whole file."""
+
+    line: int
+    byte_offset: int
+    code: str
+    message: str
+    param: str = ""
+    custom_id: str = ""
+
+
+class Faulty(Exception):
+    """What `diagnosis` finds wrong with a line."""
+
+    def __init__(self, code: str, message: str, *, param: str = "", custom_id: str = "") -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+        self.param = param
+        self.custom_id = custom_id[:256]

@@ -1,0 +1,195 @@
+"""Lines of batch files, checked while they stream."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchgate_server.jsonl.checker import JsonlChecker
+from batchgate_server.jsonl.issues import Issue
+from batchgate_server.jsonl.rules import Rules
+
+RULES = Rules(max_lines=50, max_line_bytes=10_000)
+
+
+def line(custom_id: str = "a", **changes: Any) -> bytes:
+    envelope = {
+        "custom_id": custom_id,
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": {"model": "m", "messages": []},
+        **changes,
+    }
+    present = {key: value for key, value in envelope.items() if value is not ...}
+    return json.dumps(present, ensure_ascii=False).encode()
+
+
+def check(content: bytes, *, rules: Rules = RULES, sizes: tuple[int, ...] = ()) -> JsonlChecker:
+    """Check `content`, cut into chunks of these sizes and a rest."""
+    return checked(content, rules=rules, sizes=sizes)[0]
+
+
+def checked(
+    content: bytes, *, rules: Rules = RULES, sizes: tuple[int, ...] = ()
+) -> tuple[JsonlChecker, bytes]:
+    checker = JsonlChecker(rules)
+    sent = b""
+    for size in sizes:
+        sent += checker.feed(content[:size])
+        content = content[size:]
+    sent += checker.feed(content)
+    return checker, sent + checker.finish()
+
+
+def codes(checker: JsonlChecker) -> list[tuple[int, str, str]]:
+    return [(issue.line, issue.code, issue.param) for issue in checker.issues]
+
+
+@pytest.mark.parametrize(
+    ("content", "count"),
+    [
+        (line("a") + b"\n" + line("b") + b"\n", 2),
+        (line("a") + b"\n" + line("b"), 2),
+        (line("a") + b"\r\n" + line("b") + b"\r\n", 2),
+        (line("a") + b"\n\n \n" + line("b") + b"\n\n", 2),
+        (b"  " + line("a") + b" \n", 1),
+        (line("zoë-日本") + b"\n", 1),
+    ],
+)
+def test_good_files(content: bytes, count: int) -> None:
+    """CRLF, no newline at the end, empty lines, any UTF-8 in a custom_id: as it was sent."""
+    checker, sent = checked(content)
+    assert codes(checker) == []
+    assert checker.line_count == count
+    assert sent == content
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "param"),
+    [
+        (b"{", "invalid_json_line", ""),
+        (b"[1]", "invalid_json_line", ""),
+        (b"12", "invalid_json_line", ""),
+        (b"null", "invalid_json_line", ""),
+        (b'"text"', "invalid_json_line", ""),
+        (b"\x00\x01 not text \x02", "invalid_json_line", ""),
+        (line("x") + line("y"), "invalid_json_line", ""),
+        (line("x")[:-1] + b",}", "invalid_json_line", ""),
+        (b'{"custom_id": "\xff"}', "invalid_utf8", ""),
+        (
+            line("x", body={"model": "m", "t": "\xe9"}).replace(b"\xc3\xa9", b"\xe9"),
+            "invalid_utf8",
+            "",
+        ),
+        (line(...), "missing_required_parameter", "custom_id"),  # type: ignore[arg-type]
+        (line(7), "missing_required_parameter", "custom_id"),  # type: ignore[arg-type]
+        (line("x", method=...), "missing_required_parameter", "method"),
+        (line("x", url=...), "missing_required_parameter", "url"),
+        (line("x", url=None), "missing_required_parameter", "url"),
+        (line("x", body=...), "missing_required_parameter", "body"),
+        (line("x", body=None), "missing_required_parameter", "body"),
+        (line("x", body=[]), "missing_required_parameter", "body"),
+        (line("x", body={"model": 4}), "missing_required_parameter", "body.model"),
+        (line("x", method="GET"), "invalid_method", "method"),
+        (line("x", url="/v1/embeddings"), "url_mismatch", "url"),
+        (line("x", body={"model": "other"}), "model_mismatch", "body.model"),
+        (line("a"), "duplicate_custom_id", "custom_id"),
+        (
+            b'{"custom_id": "\\u0061", "method": "POST", "url": "/v1/chat/completions", "body": {}}',
+            "duplicate_custom_id",
+            "custom_id",
+        ),
+    ],
+)
+def test_each_fault_is_told_with_its_line_and_offset(bad: bytes, code: str, param: str) -> None:
+    """The other lines are checked as well, and the place is that of the faulty line."""
+    first = line("a") + b"\n"
+    checker = check(first + bad + b"\n" + line("z") + b"\n")
+    assert codes(checker) == [(2, code, param)]
+    assert checker.issues[0].byte_offset == len(first)
+    assert checker.line_count == 3
+
+
+def test_a_body_without_a_model_is_no_fault() -> None:
+    """Some endpoints need none."""
+    assert codes(check(line("a", body={"input": "x"}) + b"\n" + line("b"))) == []
+
+
+def test_the_last_of_equal_keys_counts() -> None:
+    content = b'{"custom_id":"a","custom_id":"b","method":"POST","url":"/u","body":{}}\n'
+    content += b'{"custom_id":"a","method":"POST","url":"/u","body":{}}\n'
+    assert codes(check(content)) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" \r\n\n"])
+def test_a_file_without_requests(content: bytes) -> None:
+    assert codes(check(content)) == [(0, "empty_file", "")]
+
+
+def test_too_many_lines_are_told_once() -> None:
+    content = b"".join(line(str(n)) + b"\n" for n in range(60))
+    checker = check(content)
+    assert codes(checker) == [(51, "too_many_tasks", "")]
+    assert codes(check(b"".join(line(str(n)) + b"\n" for n in range(50)))) == []
+
+
+def test_a_long_line_is_not_held() -> None:
+    checker = JsonlChecker(RULES)
+    checker.feed(line("a") + b"\n")
+    for _ in range(100):
+        checker.feed(b"x" * 1000)
+    checker.finish()
+    assert codes(checker) == [(2, "line_too_long", "")]
+    assert checker.is_full
+
+
+def test_no_more_than_a_hundred_issues() -> None:
+    rules = Rules(max_lines=1000, max_line_bytes=1000)
+    assert len(check(b"{\n" * 1000, rules=rules).issues) == 100
+
+
+def test_the_endpoint_given_is_the_measure() -> None:
+    rules = Rules(max_lines=5, max_line_bytes=1000, endpoint="/v1/embeddings")
+    assert codes(check(line("a"), rules=rules)) == [(1, "url_mismatch", "url")]
+    either = line("a", url="/embeddings") + b"\n" + line("b", url="/v1/embeddings")
+    assert codes(check(either, rules=rules)) == []
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_a_byte_order_mark(refuses: bool) -> None:
+    """Only Azure OpenAI refuses it."""
+    rules = Rules(max_lines=5, max_line_bytes=1000, refuses_byte_order_mark=refuses)
+    content = b"\xef\xbb\xbf" + line("a") + b"\n{\n"
+    checker = check(content, rules=rules, sizes=(1, 1, 1, 1))
+    expected = [(1, "byte_order_mark", "")] if refuses else []
+    assert codes(checker) == [*expected, (2, "invalid_json_line", "")]
+    assert checker.issues[-1].byte_offset == content.index(b"{\n")
+
+
+GOOD = st.builds(line, st.text(max_size=5), url=st.sampled_from(["/u", "/v1/u", "/w"]))
+PIECES = st.one_of(
+    GOOD,
+    st.sampled_from([b"", b"\r", b" ", b"{", b'{"a":', b"1}", b"}", b"\xc3\xa9", b"\xff", b"[]"]),
+    st.binary(max_size=6).filter(lambda piece: b"\n" not in piece),
+)
+
+
+@given(lines=st.lists(PIECES, max_size=8), end=st.booleans(), data=st.data())
+def test_any_split_gives_the_same_report_and_the_same_bytes(
+    lines: list[bytes], end: bool, data: st.DataObject
+) -> None:
+    content = b"\n".join(lines) + (b"\n" if end else b"")
+    sizes = data.draw(st.lists(st.integers(0, max(len(content), 1)), max_size=8))
+    rules = Rules(max_lines=5, max_line_bytes=500, refuses_byte_order_mark=True)
+
+    def result(cuts: tuple[int, ...]) -> tuple[list[Issue], int, list[str], list[str]]:
+        checker = check(content, rules=rules, sizes=cuts)
+        return checker.issues, checker.line_count, list(checker.models), list(checker.urls)
+
+    whole = result(())
+    assert result(tuple(sizes)) == whole
+    assert result((1,) * len(content)) == whole
+    if not whole[0]:
+        assert checked(content, rules=rules, sizes=tuple(sizes))[1] == content
