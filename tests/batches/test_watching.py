@@ -179,6 +179,8 @@ async def test_what_is_nearly_due_is_looked_at_together(
     async with AsyncExitStack() as stack:
         for subscription in await watch_all(stack, watching, canned, *ids):
             await seen(subscription)
+        # By then all were seen by one list.
+        await eventually(lambda: canned.asked[-2:] == ["list", "list"])
         canned.asked.clear()
         await eventually(lambda: len(canned.asked) >= 3)
     assert set(canned.asked) == {"list"}

@@ -31,7 +31,7 @@ LOOKS_AT_ONCE = 8
 LIST_SIZE = 100
 MOST_PAGES = 3
 # A batch whose time comes within this part of its interval is looked at together with others.
-EARLY = 0.25
+EARLY = 0.5
 # For so many of the slowest intervals no list is asked for after one that went wrong.
 LISTLESS = 5
 WARN_EVERY_SECONDS = 60.0
