@@ -177,6 +177,6 @@ def test_the_grpcurl_lines_run_one_after_the_other(shell: Shell) -> None:
     assert "SERVING" in outputs["Check"]
     assert "PROVIDER_HEALTH_STATE_HEALTHY" in outputs["ListProviders"]
     assert '"custom_id": "one"' in outputs["DownloadFile"].replace('":"', '": "')
-    assert '"customId": "one"' in outputs["StreamBatchResults"]
+    assert '"custom_id": "one"' in outputs["StreamBatchResults"]
     assert "nothing is left to retry" in outputs["RetryBatch"]
     assert '"deleted": true' in outputs["DeleteFile"]
