@@ -164,7 +164,7 @@ def test_the_grpcurl_lines_run_one_after_the_other(shell: Shell) -> None:
         last = block.strip().splitlines()[-1]
         method = re.findall(r"v1\.\w+/(\w+)", block)[0]
         outputs[method] = result.stdout + result.stderr
-        if method == "CancelBatch":
+        if method in {"CancelBatch", "RetryBatch"}:
             assert result.returncode != 0
             assert "FailedPrecondition" in result.stderr
             assert "PROVIDER_CONFLICT" in result.stderr
@@ -177,4 +177,6 @@ def test_the_grpcurl_lines_run_one_after_the_other(shell: Shell) -> None:
     assert "SERVING" in outputs["Check"]
     assert "PROVIDER_HEALTH_STATE_HEALTHY" in outputs["ListProviders"]
     assert '"custom_id": "one"' in outputs["DownloadFile"].replace('":"', '": "')
+    assert '"custom_id": "one"' in outputs["StreamBatchResults"]
+    assert "nothing is left to retry" in outputs["RetryBatch"]
     assert '"deleted": true' in outputs["DeleteFile"]

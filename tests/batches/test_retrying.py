@@ -63,6 +63,13 @@ async def test_an_endpoint_that_the_provider_does_not_tell_is_that_of_the_lines(
     assert held.created["endpoint"] == "/v1/chat/completions"
 
 
+async def test_an_endpoint_that_nobody_tells_is_for_the_provider_to_refuse() -> None:
+    held = Held(input=[b'{"custom_id": "a", "url": 5}'])
+    held.batch["endpoint"] = None
+    await retried(held)
+    assert held.created["endpoint"] == ""
+
+
 async def test_a_success_counts_even_where_there_is_a_failure_as_well() -> None:
     held = Held(input=[request("a") + b"\n" + request("b")], output=[result("a")])
     held.files["error"] = [result("a", 500) + b"\n" + result("b", 500)]

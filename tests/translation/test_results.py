@@ -92,6 +92,7 @@ def test_the_usage_of_responses_and_embeddings() -> None:
             {"cached_input_tokens": 4},
         ),
         ({"usage": {"prompt_tokens": 1, "prompt_tokens_details": "?"}}, "", {"input_tokens": 1}),
+        ({"usage": {"prompt_tokens": "many"}}, "", None),
         ({"model": "m", "text": "\ud800"}, "m", None),
         ({"model": "\ud800", "text": float("nan")}, "?", None),
     ],
@@ -104,6 +105,14 @@ def test_a_body_of_another_form_gives_what_can_be_read(
     assert result.response.body_json == json.dumps(body)
     assert result.model == model
     assert result.usage == batch_pb2.BatchUsage(**(usage or {}))
+
+
+def test_a_body_that_is_too_much_for_its_model_is_given_all_the_same() -> None:
+    body = f'{{"model": 5, "digits": {"9" * 5000}}}'
+    result = row_of(f'{{"response": {{"status_code": 200, "body": {body}}}}}'.encode())
+    assert result.response.body_json == body
+    assert result.succeeded
+    assert result.model == ""
 
 
 @pytest.mark.parametrize("body", [[1], "text", 5, True])

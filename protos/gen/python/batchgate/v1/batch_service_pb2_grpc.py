@@ -215,6 +215,10 @@ class BatchServiceServicer(object):
         """Streams the results of a batch: its output file, then its error file, row by row, many rows a
         message. Ends with OK and no rows where there are none.
 
+        A message has about 256 KiB at most, and more only where a single row has: raise your own limit
+        (gRPC's default is 4 MiB) if answers may be as long. A line that cannot be read (no JSON object,
+        not UTF-8, over 64 MiB) is a row with the error code `unreadable_line`; DownloadFile gives it.
+
         To go on after a break, send the `resume_token` of the last message that arrived: the rows after
         that message follow, on any replica.
 
@@ -232,12 +236,18 @@ class BatchServiceServicer(object):
     def RetryBatch(self, request, context):
         """Tries again what has no success: reads which rows those are, and creates a new batch of them.
 
+        The rows are passed on as they are, in a new file "retry-of-BATCH_ID.jsonl". If creating fails for
+        certain, that file is deleted again. The old batch's id is kept as `batchgate_retry_of` in the new
+        one's metadata at the provider, if one of its 16 pairs is free, and not shown to callers.
+
         Upstream: as StreamBatchResults and SubmitBatch.
 
         Errors:
         - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
-        - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry.
-        - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file is gone.
+        - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
+        - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
+        - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch.
+        - Those of SubmitBatch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

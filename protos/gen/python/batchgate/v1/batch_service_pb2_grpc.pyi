@@ -125,6 +125,10 @@ class BatchServiceStub:
     """Streams the results of a batch: its output file, then its error file, row by row, many rows a
     message. Ends with OK and no rows where there are none.
 
+    A message has about 256 KiB at most, and more only where a single row has: raise your own limit
+    (gRPC's default is 4 MiB) if answers may be as long. A line that cannot be read (no JSON object,
+    not UTF-8, over 64 MiB) is a row with the error code `unreadable_line`; DownloadFile gives it.
+
     To go on after a break, send the `resume_token` of the last message that arrived: the rows after
     that message follow, on any replica.
 
@@ -138,12 +142,18 @@ class BatchServiceStub:
     RetryBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.RetryBatchRequest, _batch_service_pb2.RetryBatchResponse]
     """Tries again what has no success: reads which rows those are, and creates a new batch of them.
 
+    The rows are passed on as they are, in a new file "retry-of-BATCH_ID.jsonl". If creating fails for
+    certain, that file is deleted again. The old batch's id is kept as `batchgate_retry_of` in the new
+    one's metadata at the provider, if one of its 16 pairs is free, and not shown to callers.
+
     Upstream: as StreamBatchResults and SubmitBatch.
 
     Errors:
     - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
-    - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry.
-    - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file is gone.
+    - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
+    - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
+    - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch.
+    - Those of SubmitBatch.
     """
 
 @_typing.type_check_only
@@ -243,6 +253,10 @@ class BatchServiceAsyncStub(BatchServiceStub):
     """Streams the results of a batch: its output file, then its error file, row by row, many rows a
     message. Ends with OK and no rows where there are none.
 
+    A message has about 256 KiB at most, and more only where a single row has: raise your own limit
+    (gRPC's default is 4 MiB) if answers may be as long. A line that cannot be read (no JSON object,
+    not UTF-8, over 64 MiB) is a row with the error code `unreadable_line`; DownloadFile gives it.
+
     To go on after a break, send the `resume_token` of the last message that arrived: the rows after
     that message follow, on any replica.
 
@@ -256,12 +270,18 @@ class BatchServiceAsyncStub(BatchServiceStub):
     RetryBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.RetryBatchRequest, _batch_service_pb2.RetryBatchResponse]  # type: ignore[assignment]
     """Tries again what has no success: reads which rows those are, and creates a new batch of them.
 
+    The rows are passed on as they are, in a new file "retry-of-BATCH_ID.jsonl". If creating fails for
+    certain, that file is deleted again. The old batch's id is kept as `batchgate_retry_of` in the new
+    one's metadata at the provider, if one of its 16 pairs is free, and not shown to callers.
+
     Upstream: as StreamBatchResults and SubmitBatch.
 
     Errors:
     - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
-    - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry.
-    - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file is gone.
+    - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
+    - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
+    - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch.
+    - Those of SubmitBatch.
     """
 
 class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -406,6 +426,10 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams the results of a batch: its output file, then its error file, row by row, many rows a
         message. Ends with OK and no rows where there are none.
 
+        A message has about 256 KiB at most, and more only where a single row has: raise your own limit
+        (gRPC's default is 4 MiB) if answers may be as long. A line that cannot be read (no JSON object,
+        not UTF-8, over 64 MiB) is a row with the error code `unreadable_line`; DownloadFile gives it.
+
         To go on after a break, send the `resume_token` of the last message that arrived: the rows after
         that message follow, on any replica.
 
@@ -425,12 +449,18 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_batch_service_pb2.RetryBatchResponse, _abc.Awaitable[_batch_service_pb2.RetryBatchResponse]]:
         """Tries again what has no success: reads which rows those are, and creates a new batch of them.
 
+        The rows are passed on as they are, in a new file "retry-of-BATCH_ID.jsonl". If creating fails for
+        certain, that file is deleted again. The old batch's id is kept as `batchgate_retry_of` in the new
+        one's metadata at the provider, if one of its 16 pairs is free, and not shown to callers.
+
         Upstream: as StreamBatchResults and SubmitBatch.
 
         Errors:
         - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
-        - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry.
-        - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file is gone.
+        - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
+        - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
+        - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch.
+        - Those of SubmitBatch.
         """
 
 def add_BatchServiceServicer_to_server(servicer: BatchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
