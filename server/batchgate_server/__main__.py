@@ -1,6 +1,7 @@
 """The gateway as a process: settings, build, serve, drain."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 
@@ -30,6 +31,10 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     log = structlog.stdlib.get_logger()
     application = Application(settings)
     await application.start()
+    # What is there now stays: without it each of the collector's full rounds looks through all of
+    # the modules, and calls wait for that.
+    gc.collect()
+    gc.freeze()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -35,6 +35,8 @@ SERVICES = tuple(
         (provider_service_pb2, "ProviderService"),
     )
 )
+# A caller gets no further ahead of the provider: 1 GB/s at a round trip of 1 ms.
+UPLOAD_WINDOW_BYTES = 1024 * 1024
 
 
 def profile_transport(profile: Profile) -> httpx.AsyncBaseTransport:
@@ -61,6 +63,10 @@ class Application:
                 ("grpc.max_receive_message_length", settings.server.max_message_bytes),
                 # A second gateway on the same port is a mistake, not a share of the load.
                 ("grpc.so_reuseport", 0),
+                # What of an upload waits here for the provider. Probing would let it grow with the
+                # caller's speed, to whole files where the provider is slower.
+                ("grpc.http2.bdp_probe", 0),
+                ("grpc.http2.lookahead_bytes", UPLOAD_WINDOW_BYTES),
             ],
         )
         file_service_pb2_grpc.add_FileServiceServicer_to_server(

@@ -1,4 +1,7 @@
-"""A provider that answers as fast as it can: `python -m tests.benchmarks.canned PORT CHUNKS ANSWER`."""
+"""A provider that answers as fast as it can: `python -m tests.benchmarks.canned PORT CHUNKS ANSWER`.
+
+With a fourth argument it rests so many seconds after each piece of an upload (at most 256 KiB).
+"""
 
 import asyncio
 import os
@@ -9,6 +12,7 @@ import uvloop
 
 CHUNK = b"x" * 2**18
 CHUNKS = int(sys.argv[2])
+REST_SECONDS = float(sys.argv[4]) if len(sys.argv) > 4 else 0.0
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (
     len(sys.argv[3]),
     sys.argv[3].encode(),
@@ -30,6 +34,9 @@ class Provider(asyncio.Protocol):
             return
         self.uploading = self.uploading or data.startswith(b"POST")
         self.received += len(data)
+        if self.uploading and REST_SECONDS:
+            self.transport.pause_reading()
+            asyncio.get_running_loop().call_later(REST_SECONDS, self.transport.resume_reading)
         complete = self.received > CHUNKS * len(CHUNK) and data.endswith(b"0\r\n\r\n")
         if complete or not self.uploading:
             self.uploading, self.received = False, 0

@@ -78,10 +78,10 @@ def gateway(provider: str, *, core: int | None = None) -> Iterator[Gateway]:
 
 
 @contextmanager
-def canned_provider(answer: str) -> Iterator[str]:
+def canned_provider(answer: str, *, rest_seconds: float = 0) -> Iterator[str]:
     """A provider of a few lines of asyncio: takes 180 MB uploads, gives 180 MB downloads."""
     port = free_port()
-    arguments = [str(port), str(FILE_CHUNKS), answer]
+    arguments = [str(port), str(FILE_CHUNKS), answer, str(rest_seconds)]
     with running([sys.executable, "-m", "tests.benchmarks.canned", *arguments]):
         wait_listening(port)
         yield f"http://127.0.0.1:{port}"

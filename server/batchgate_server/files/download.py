@@ -7,6 +7,7 @@ import httpx
 
 from batchgate_server.errors import ProviderBadResponse, ProviderRejected
 from batchgate_server.providers.openai import OpenAIProvider
+from batchgate_server.rest.answers import pieces
 
 # Advised for gRPC messages, and what the contract promises.
 MAX_CHUNK = 256 * 1024
@@ -28,7 +29,7 @@ async def read_content(
         async with provider.file_content(file_id, headers=headers) as response:
             end = offset + limit if limit else None
             position = _start(response, offset, end, provider.name)
-            async for piece in response.aiter_bytes():
+            async for piece in pieces(response):
                 view = piece
                 if position < offset:
                     view = piece[offset - position :]

@@ -27,17 +27,23 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, concerns: Sequence[Around]) -> None:
         self._concerns = concerns
+        self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
-        """The handler of an RPC, wrapped."""
-        handler = await continuation(handler_call_details)
+        """The handler of an RPC, wrapped once."""
         method = handler_call_details.method
-        if handler is None or not method.startswith(OWN_SERVICES):
-            return handler
+        if method not in self._wrapped:
+            handler = await continuation(handler_call_details)
+            if handler is None or not method.startswith(OWN_SERVICES):
+                return handler
+            self._wrapped[method] = self._wrap(method, handler)
+        return self._wrapped[method]
+
+    def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - one of gRPC's four shapes
         make, behavior = _parts(handler)
         wrapped = self._streaming if handler.response_streaming else self._unary
         wrapped_handler: Handler = make(

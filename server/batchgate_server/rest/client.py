@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 from urllib.parse import urlencode
 
@@ -22,6 +23,7 @@ from batchgate_server.errors import (
     ProviderUnavailable,
     ProviderUnreachable,
 )
+from batchgate_server.rest.answers import pieces
 from batchgate_server.rest.failures import failure
 from batchgate_server.rest.health import Health
 from batchgate_server.rest.multipart import Multipart
@@ -37,6 +39,8 @@ REQUEST_ID = re.compile(r"[\x21-\x7e]{1,256}")
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 Params = Sequence[tuple[str, str]]
+# Callers who wait for a batch ask for the same one again and again.
+_parsed = lru_cache(maxsize=1024)(httpx.URL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ class RestClient:
     async def download(
         self, path: str, *, params: Params = (), headers: Params = ()
     ) -> AsyncIterator[httpx.Response]:
-        """A response whose body is to be read by `aiter_bytes`, inside this context.
+        """A response whose body is to be read by `answers.pieces`, inside this context.
 
         Redirects are followed; the credential goes to the provider's own origin only.
         """
@@ -184,7 +188,7 @@ class RestClient:
             all_headers.append(("content-type", "application/json"))
         return httpx.Request(
             method,
-            f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}",
+            _parsed(f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}"),
             headers=all_headers,
             content=body if isinstance(body, bytes) else None,
             stream=body if isinstance(body, Multipart) else None,
@@ -237,7 +241,7 @@ class RestClient:
         body = bytearray()
         limit = MAX_ANSWER_BYTES if response.is_success else MAX_ERROR_BYTES
         try:
-            async for piece in response.aiter_bytes():
+            async for piece in pieces(response):
                 body += piece
                 if len(body) > limit:
                     break

@@ -25,7 +25,7 @@ def text(value: object) -> str:
     """`value` as text; null, objects and lists become empty."""
     if isinstance(value, str):
         # JSON may carry lone surrogates, which protobuf cannot.
-        return value.encode("utf-8", "replace").decode()
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) or (isinstance(value, int) and abs(value) < LONGEST_NUMBER):

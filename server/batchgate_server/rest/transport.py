@@ -72,7 +72,8 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         timeouts = request.extensions.get("timeout", {})
         try:
-            async with asyncio.timeout(timeouts.get("pool")):
+            # A timer only for those that wait: most take a free one at once.
+            async with asyncio.timeout(timeouts.get("pool") if self._slots.locked() else None):
                 await self._slots.acquire()
         except TimeoutError as exc:
             raise httpx.PoolTimeout("All connections are in use", request=request) from exc

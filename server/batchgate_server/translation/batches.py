@@ -11,6 +11,7 @@ STATUSES = {
     for name in batch_pb2.BatchStatus.keys()  # noqa: SIM118 - an enum wrapper, not a dict
 }
 DEFAULT_COMPLETION_WINDOW = "24h"
+NO_COUNTS, NO_USAGE = RestRequestCounts(), RestUsage()
 
 
 def new_batch(request: batch_service_pb2.CreateBatchRequest) -> NewBatch:
@@ -65,7 +66,7 @@ def batch_message(batch: RestBatch, *, provider: str) -> batch_pb2.Batch:
 
 
 def _counts(counts: RestRequestCounts | None) -> batch_pb2.BatchRequestCounts | None:
-    if counts is None or counts == RestRequestCounts():
+    if counts is None or counts == NO_COUNTS:
         return None
     return batch_pb2.BatchRequestCounts(
         total=counts.total or 0, completed=counts.completed or 0, failed=counts.failed or 0
@@ -73,7 +74,7 @@ def _counts(counts: RestRequestCounts | None) -> batch_pb2.BatchRequestCounts | 
 
 
 def _usage(usage: RestUsage | None) -> batch_pb2.BatchUsage | None:
-    if usage is None or usage == RestUsage():
+    if usage is None or usage == NO_USAGE:
         return None
     inputs, outputs = usage.input_tokens_details, usage.output_tokens_details
     return batch_pb2.BatchUsage(
