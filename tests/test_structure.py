@@ -23,7 +23,7 @@ LAYERS: dict[str, set[str]] = {
     "operations": set(),
     "settings": set(),
     "rest": {"errors", "call", "version"},
-    "translation": {"errors", "operations", "rest.models", "jsonl.issues"},
+    "translation": {"errors", "operations", "rest.models", "jsonl"},
     "providers": {
         *("rest", "settings", "background", "jsonl.rules"),
         *("errors", "operations", "call", "version"),

@@ -43,8 +43,6 @@ output_expires_after = 3600
 max_requests_per_batch = 7
 max_line_bytes = 8
 models = { "gpt-4o" = "deployment" }
-input_expires_after = 86400
-output_expires_after = "30d"
 [providers.azure-eu]
 kind = "azure_openai"
 endpoint = "https://name.openai.azure.com/openai/v1/"
@@ -85,8 +83,6 @@ def test_every_setting(load: Load) -> None:
         "max_requests_per_batch": 7,
         "max_line_bytes": 8,
         "models": {"gpt-4o": "deployment"},
-        "input_expires_after": 86400,
-        "output_expires_after": 30 * 86400,
     }
     assert isinstance(azure, AzureOpenAIProfile)
     assert azure.name == "azure-eu"

@@ -405,7 +405,9 @@ class WatchBatchResponse(_message.Message):
     """Why this message was sent."""
     @_builtins.property
     def batch(self) -> _batch_pb2.Batch:
-        """The batch as it was when last seen."""
+        """The batch as it was when last seen. In a heartbeat before it was first seen, `provider` and `id`
+        alone.
+        """
 
     @_builtins.property
     def observed_at(self) -> _timestamp_pb2.Timestamp:
