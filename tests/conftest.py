@@ -14,6 +14,8 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from batchgate.v1 import (
     batch_service_pb2_grpc,
@@ -28,6 +30,16 @@ from batchgate_server.rest.transport import open_transport
 from batchgate_server.settings import Settings, load_settings
 
 CHUNK = 256 * 1024
+
+# A busy machine is no defect; and CI tries the same examples each time.
+hypothesis_settings.register_profile(
+    "batchgate",
+    deadline=None,
+    derandomize=os.environ.get("CI") == "true",
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("batchgate")
 
 
 @cache

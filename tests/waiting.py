@@ -22,7 +22,7 @@ async def eventually(look: Callable[[], Any], *, timeout_seconds: float = TIMEOU
         value = await found if inspect.isawaitable(found) else found
         if value:
             return value
-        assert loop.time() < end, f"not within {timeout_seconds} s: {inspect.getsource(look)}"
+        assert loop.time() < end, f"not within {timeout_seconds} s: {look}"
         await asyncio.sleep(INTERVAL_SECONDS)
 
 

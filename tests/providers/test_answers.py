@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -60,7 +60,6 @@ BODIES = (
 
 
 @pytest.mark.parametrize("name", READS)
-@settings(max_examples=40, deadline=None)
 @given(body=BODIES, old=st.booleans())
 @example(body=b"1" * 10_000, old=False)
 @example(body=b"[" * 10_000, old=False)
@@ -80,7 +79,6 @@ async def test_a_read_of_anything(name: str, body: bytes, old: bool) -> None:
         assert len(refusal.message) < 200
 
 
-@settings(max_examples=50, deadline=None)
 @given(body=BODIES)
 async def test_a_creation_answered_with_anything(body: bytes) -> None:
     refusal = batch = None

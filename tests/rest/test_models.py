@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -48,6 +48,7 @@ def objects_of(model: type[RestBatch] | type[RestFile]) -> st.SearchStrategy[dic
     )
 
 
+@settings(max_examples=30)  # large objects are slow to make
 @given(document=objects_of(RestBatch))
 def test_any_batch_with_an_id_is_read(document: dict[str, Any]) -> None:
     assert RestBatch.model_validate(document).id == "id-1"

@@ -157,7 +157,7 @@ async def test_a_token_belongs_to_its_list(gateway: Gateway, provider: str) -> N
     token = {"provider": provider, "page_token": files.next_page_token}
     one = await call(gateway, "ListFiles", page_size=1, **token)
     two = await call(gateway, "ListFiles", page_size=7, order=DESC, **token)
-    assert two.files[0] == one.files[0]
+    assert two.files[0].id == one.files[0].id
 
 
 @pytest.mark.parametrize("name", LISTS)

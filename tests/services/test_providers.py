@@ -82,6 +82,8 @@ async def test_two_profiles_of_one_kind(
     gateway = await open_gateway({"providers": providers, "default_provider": "one"})
     expected = []
     for owner, name in ((account, "one"), (other, "two")):
+        # So that the batch can still be cancelled, and its file needs no wait.
+        await owner.settings(step_seconds=60, file_pending_seconds=0)
         batch = await create(gateway, name)
         for each in OF_PROVIDERS:
             ids = {"batch_id": batch.id, "file_id": batch.input_file_id}

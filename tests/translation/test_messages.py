@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToJson
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from batchgate.v1 import batch_pb2, batch_service_pb2, file_pb2
@@ -18,6 +18,7 @@ from batchgate_server.translation.times import timestamp, whole_seconds
 from tests.rest.test_models import objects_of
 
 
+@settings(max_examples=30)  # large objects are slow to make
 @given(document=objects_of(RestBatch))
 @example(document={"id": "b", "created_at": -1e-20})
 @example(document={"id": "b", "created_at": 253402300799})

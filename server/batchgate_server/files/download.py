@@ -13,7 +13,7 @@ from batchgate_server.rest.answers import pieces
 MAX_CHUNK = 256 * 1024
 PARTIAL_CONTENT = 206
 RANGE_NOT_SATISFIABLE = "416"
-CONTENT_RANGE = re.compile(r"bytes (\d+)-\d*/.*", re.ASCII)
+CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.ASCII)
 
 
 async def read_content(
@@ -27,8 +27,8 @@ async def read_content(
     headers = [("range", f"bytes={offset}-")] if offset else []
     try:
         async with provider.file_content(file_id, headers=headers) as response:
-            position = _start(response, offset, provider.name)
             end = offset + limit if limit else None
+            position = _start(response, offset, end, provider.name)
             async for piece in pieces(response):
                 view = piece
                 if position < offset:
@@ -49,11 +49,14 @@ async def read_content(
         raise
 
 
-def _start(response: httpx.Response, offset: int, provider: str) -> int:
-    """The place in the file of the answer's first byte."""
+def _start(response: httpx.Response, offset: int, end: int | None, provider: str) -> int:
+    """The place in the file of the answer's first byte; it reaches `end`, None being the file's."""
     if response.status_code != PARTIAL_CONTENT:
         return 0
-    match = CONTENT_RANGE.match(response.headers.get("content-range", ""))
-    if not match or int(match[1]) > offset:
-        raise ProviderBadResponse(f"{provider} answered with another range than was asked for")
-    return int(match[1])
+    match = CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+    if match and int(match[1]) <= offset:
+        behind = int(match[2]) + 1
+        # A server may answer with less than was asked for: that is not the end of the file.
+        if match[3] in {"*", str(behind)} or (end is not None and behind >= end):
+            return int(match[1])
+    raise ProviderBadResponse(f"{provider} answered with another range than was asked for")

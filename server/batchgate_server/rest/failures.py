@@ -71,7 +71,7 @@ def read_error(body: bytes) -> ErrorBody:
         return ErrorBody()
     error = document.get("error")
     if isinstance(error, str):
-        return ErrorBody(message=error)
+        return ErrorBody(message=text(error))
     source = error if isinstance(error, dict) else document
     inner = source.get("innererror") or source.get("inner_error")
     detail = source.get("detail")

@@ -1,0 +1,151 @@
+"""Shutting down: nothing begins any more, what runs may end, and what takes too long is told why."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from batchgate.v1 import file_service_pb2 as pb
+from tests.conftest import Account, Gateway, OpenGateway, profiles, upload_messages
+from tests.status import Failure, failure_of
+from tests.waiting import eventually, uploads_over
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+SERVICES = (
+    "batchgate.v1.FileService",
+    "batchgate.v1.BatchService",
+    "batchgate.v1.ProviderService",
+)
+
+
+async def ended(call: Any) -> Failure:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return failure_of(caught.value)
+
+
+async def begun_upload(gateway: Gateway, account: Account) -> Any:
+    """An upload in the middle: the provider has its first bytes."""
+    call = gateway.files.UploadFile()
+    for message in upload_messages(bytes(5000), filename="a.jsonl", purpose="batch"):
+        await call.write(message)
+
+    async def arrived() -> bool:
+        return any(one["received_bytes"] > 5000 for one in await account.requests())
+
+    await eventually(arrived)
+    return call
+
+
+async def draining(gateway: Gateway, grace_seconds: float) -> asyncio.Task[None]:
+    """A stop that has begun."""
+    stopping = asyncio.create_task(gateway.application.stop(grace_seconds))
+    health: Any = health_pb2_grpc.HealthStub(gateway.channel)
+
+    async def told() -> bool:
+        answer = await health.Check(health_pb2.HealthCheckRequest())
+        return bool(answer.status == NOT_SERVING)
+
+    await eventually(told)
+    return stopping
+
+
+async def test_running_calls_finish_and_new_ones_are_refused(
+    gateway: Gateway, account: Account
+) -> None:
+    upload = await begun_upload(gateway, account)
+    await account.fault(kind="delay", delay=0.4, method="GET")
+    unary = asyncio.ensure_future(gateway.files.ListFiles(pb.ListFilesRequest()))
+    await eventually(account.requests)
+    stopping = await draining(gateway, 20)
+
+    refused = await ended(gateway.files.ListFiles(pb.ListFilesRequest()))
+    assert (refused.code, refused.reason) == ("UNAVAILABLE", "SERVER_DRAINING")
+    assert refused.retry_seconds
+    refused = await ended(
+        gateway.files.UploadFile(upload_messages(b"x", filename="b.jsonl", purpose="batch"))
+    )
+    assert refused.reason == "SERVER_DRAINING"
+    assert refused.trailing["x-request-id"]
+
+    await upload.write(pb.UploadFileRequest(chunk=b"the end"))
+    await upload.done_writing()
+    assert (await upload).file.size_bytes == 5007
+    await unary
+    await asyncio.wait_for(stopping, 10)
+    assert len(await account.file_ids()) == 1
+
+
+async def test_calls_over_the_grace_are_cut_off_and_told_why(
+    gateway: Gateway, account: Account
+) -> None:
+    upload = await begun_upload(gateway, account)
+    await account.fault(kind="hang", method="GET")
+    unary = asyncio.ensure_future(gateway.files.ListFiles(pb.ListFilesRequest()))
+    await account.fault(kind="hang", method="GET")
+    download = gateway.files.DownloadFile(pb.DownloadFileRequest(file_id="file-1"))
+    reading = asyncio.ensure_future(download.read())
+
+    async def all_there() -> bool:
+        return len(await account.requests()) == 3
+
+    await eventually(all_there)
+    await asyncio.wait_for(gateway.application.stop(0.1), 10)
+    for call in (upload, unary, reading):
+        failure = await ended(call)
+        assert (failure.code, failure.reason) == ("UNAVAILABLE", "SERVER_DRAINING")
+        assert failure.retry_seconds
+    await uploads_over(account)
+    assert await account.file_ids() == [], "what was cut off is no file"
+
+
+async def test_stopping_with_nothing_to_do_does_not_wait(gateway: Gateway) -> None:
+    await gateway.files.ListFiles(pb.ListFilesRequest())
+    await asyncio.wait_for(gateway.application.stop(60), 5)
+
+
+async def test_health_is_told_overall_and_per_service(gateway: Gateway, account: Account) -> None:
+    stub: Any = health_pb2_grpc.HealthStub(gateway.channel)
+    for service in ("", *SERVICES):
+        answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
+        assert answer.status == SERVING
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await stub.Check(health_pb2.HealthCheckRequest(service="batchgate.v1.NoSuch"))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+    watching = stub.Watch(health_pb2.HealthCheckRequest(service=SERVICES[0]))
+    assert (await watching.read()).status == SERVING
+    upload = await begun_upload(gateway, account)
+    stopping = await draining(gateway, 20)
+    assert (await watching.read()).status == NOT_SERVING
+    for service in ("", *SERVICES):
+        answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
+        assert answer.status == NOT_SERVING
+    # A health watch does not hold up the end.
+    await upload.done_writing()
+    await upload
+    await asyncio.wait_for(stopping, 10)
+
+
+async def listed(gateway: Gateway) -> set[str]:
+    make_stub: Any = reflection_pb2_grpc.ServerReflectionStub
+    stub = make_stub(gateway.channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    async for answer in stub.ServerReflectionInfo(iter([request])):
+        return {one.name for one in answer.list_services_response.service}
+    return set()
+
+
+async def test_reflection_lists_the_services(gateway: Gateway) -> None:
+    assert await listed(gateway) >= {*SERVICES, "grpc.health.v1.Health"}
+
+
+async def test_reflection_can_be_turned_off(open_gateway: OpenGateway, account: Account) -> None:
+    gateway = await open_gateway({"providers": profiles(account), "server": {"reflection": False}})
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await listed(gateway)
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
