@@ -25,6 +25,8 @@ STEPS = [
     "finalizing",
     "completed",
     "answer",
+    "failed",
+    "retried",
     "tidied",
 ]
 
@@ -44,7 +46,8 @@ def test_the_demo() -> None:
         steps = [line.split()[0] for line in lines]
         assert [step for step in STEPS if step in steps] == STEPS
         assert sorted(set(steps), key=steps.index) == STEPS
-        assert lines[steps.index("completed")].endswith("3 of 3 done")
+        assert lines[steps.index("completed")].endswith("2 of 3 done, 1 failed")
+        assert steps.count("retried") == steps.count("failed") == 2, "until all have succeeded"
         assert [line.split()[1] for line in lines if line.split()[0] == "answer"] == [
             "greeting:",
             "fact:",

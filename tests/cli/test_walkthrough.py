@@ -20,15 +20,22 @@ from batchgate.v1 import (
 from batchgate_client.cli import walkthrough
 from batchgate_client.cli.walkthrough import WalkthroughFailedError, walk_through
 
-LINE = '{"custom_id": "one", "response": {"body": {"choices": [{"message": {"content": "hi"}}]}}}\n'
+BODY = '{"choices": [{"message": {"content": "hi"}}]}'
+GOOD = batch_service_pb2.BatchResult(
+    custom_id="one",
+    succeeded=True,
+    response=batch_service_pb2.BatchResultResponse(status_code=200, body_json=BODY),
+)
+BAD = batch_service_pb2.BatchResult(
+    custom_id="two", response=batch_service_pb2.BatchResultResponse(status_code=503)
+)
 
 
 class Files(file_service_pb2_grpc.FileServiceServicer):
-    """Files that are processed at the second look."""
+    """Files that are taken as they are."""
 
     def __init__(self) -> None:
         self.uploaded = b""
-        self.statuses = [file_pb2.FILE_STATUS_PENDING, file_pb2.FILE_STATUS_PROCESSED]
         self.deleted: list[str] = []
 
     @override
@@ -38,20 +45,19 @@ class Files(file_service_pb2_grpc.FileServiceServicer):
         metadata, *chunks = request_iterator
         self.uploaded = b"".join(chunk.chunk for chunk in chunks)
         assert metadata.metadata.size_bytes == len(self.uploaded)
-        return file_service_pb2.UploadFileResponse(file=file_pb2.File(id="file-in"))
+        assert metadata.metadata.wait_until_processed
+        report = file_service_pb2.UploadReport(line_count=3, received_bytes=len(self.uploaded))
+        return file_service_pb2.UploadFileResponse(file=file_pb2.File(id="file-in"), report=report)
 
     @override
     def GetFile(self, request: Any, context: Any) -> file_service_pb2.GetFileResponse:
-        status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-        return file_service_pb2.GetFileResponse(file=file_pb2.File(id="file-in", status=status))
+        raise NotImplementedError
 
     @override
     def DownloadFile(
         self, request: Any, context: Any
     ) -> Iterator[file_service_pb2.DownloadFileResponse]:
-        content = LINE.encode()
-        yield file_service_pb2.DownloadFileResponse(chunk=content[:20])
-        yield file_service_pb2.DownloadFileResponse(chunk=content[20:], offset=20)
+        raise NotImplementedError
 
     @override
     def DeleteFile(self, request: Any, context: Any) -> file_service_pb2.DeleteFileResponse:
@@ -64,10 +70,11 @@ class Files(file_service_pb2_grpc.FileServiceServicer):
 
 
 class Batches(batch_service_pb2_grpc.BatchServiceServicer):
-    """A batch that goes through given states."""
+    """Batches that go through given states, with given results one batch after the other."""
 
     def __init__(self) -> None:
         self.states: list[batch_pb2.Batch] = []
+        self.results = [[GOOD]]
 
     @override
     def CreateBatch(self, request: Any, context: Any) -> batch_service_pb2.CreateBatchResponse:
@@ -116,11 +123,13 @@ class Batches(batch_service_pb2_grpc.BatchServiceServicer):
     def StreamBatchResults(
         self, request: Any, context: Any
     ) -> Iterator[batch_service_pb2.StreamBatchResultsResponse]:
-        raise NotImplementedError
+        results = self.results.pop(0) if len(self.results) > 1 else self.results[0]
+        yield batch_service_pb2.StreamBatchResultsResponse(results=results)
 
     @override
     def RetryBatch(self, request: Any, context: Any) -> batch_service_pb2.RetryBatchResponse:
-        raise NotImplementedError
+        self.states = self.states[-1:]
+        return batch_service_pb2.RetryBatchResponse(batch=self.states[0], line_count=1)
 
 
 def state(name: str, completed: int = 0, failed: int = 0, **more: Any) -> batch_pb2.Batch:
@@ -139,8 +148,7 @@ Gateway = tuple[str, Files, Batches]
 
 
 @pytest.fixture
-def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
-    monkeypatch.setattr(walkthrough, "POLL_SECONDS", 0)
+def gateway() -> Iterator[Gateway]:
     files, batches = Files(), Batches()
     server = grpc.server(ThreadPoolExecutor(2))
     file_service_pb2_grpc.add_FileServiceServicer_to_server(files, server)
@@ -153,7 +161,9 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
 
 def test_every_change_is_told_once(gateway: Gateway) -> None:
     address, files, batches = gateway
-    done = state("completed", 2, 1, output_file_id="file-out", error_file_id="file-err")
+    files_of = {"output_file_id": "file-out", "error_file_id": "file-err"}
+    done = state("completed", 2, 1, input_file_id="file-in", **files_of)
+    batches.results = [[GOOD, BAD], [GOOD]]
     running = state("in_progress", 1)
     batches.states = [state("validating"), running, running, state("finalizing", 2, 1), done]
     assert list(walk_through(address, "openai")) == [
@@ -164,9 +174,20 @@ def test_every_change_is_told_once(gateway: Gateway) -> None:
         ("finalizing", "2 of 3 done, 1 failed"),
         ("completed", "2 of 3 done, 1 failed"),
         ("answer", "one: hi"),
-        ("tidied up", "3 files deleted"),
+        ("failed", "two: HTTP status 503"),
+        ("retried", "batch_1, 1 of the lines once more"),
+        ("completed", "2 of 3 done, 1 failed"),
+        ("answer", "one: hi"),
+        ("tidied up", "6 files deleted"),
     ]
-    assert files.deleted == ["file-in", "file-out", "file-err"]
+    assert files.deleted == ["file-in", "file-out", "file-err"] * 2
+
+
+def test_lines_that_never_succeed(gateway: Gateway) -> None:
+    gateway[2].states = [state("validating"), state("completed")]
+    gateway[2].results = [[BAD]]
+    with pytest.raises(WalkthroughFailedError, match=r"^azure: lines fail again and again$"):
+        list(walk_through(gateway[0], "azure"))
 
 
 def test_a_batch_that_fails(gateway: Gateway) -> None:
@@ -189,12 +210,9 @@ def test_a_watch_that_breaks_off(gateway: Gateway) -> None:
         list(walk_through(gateway[0], "azure"))
 
 
-@pytest.mark.parametrize("what", ["file", "batch"])
-def test_what_never_ends(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
-    address, files, batches = gateway
+def test_a_batch_that_never_ends(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    address, _, batches = gateway
     batches.states = [state("validating"), state("in_progress")]
-    if what == "file":
-        files.statuses = [file_pb2.FILE_STATUS_PENDING]
     monkeypatch.setattr(walkthrough, "BATCH_SECONDS", 0.05)
-    with pytest.raises(WalkthroughFailedError, match=f"^openai: the {what} .* after 0.05 s$"):
+    with pytest.raises(WalkthroughFailedError, match=r"^openai: the batch .* after 0.05 s$"):
         list(walk_through(address, "openai"))

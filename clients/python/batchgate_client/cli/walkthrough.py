@@ -1,8 +1,10 @@
-"""One batch from upload to tidying up, as a caller of the gateway does it."""
+"""One batch from upload to tidying up, as a caller of the gateway does it.
+
+One of its lines fails at first, and is retried until all have succeeded.
+"""
 
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import grpc
 
@@ -17,14 +19,15 @@ from batchgate.v1 import (
 
 CALL_SECONDS = 30.0
 BATCH_SECONDS = 120.0
-POLL_SECONDS = 0.05
+MOST_RETRIES = 5
 ENDPOINT = "/v1/chat/completions"
 QUESTIONS = {
     "greeting": "Say hello to a newcomer.",
     "fact": "Tell one fact about gRPC.",
     "farewell": "Say goodbye in one word.",
 }
-_PROCESSING = frozenset({file_pb2.FILE_STATUS_PENDING, file_pb2.FILE_STATUS_RUNNING})
+# What the sandbox is asked for: the first two tries of this line fail.
+TROUBLE = {"farewell": {"fail": 503, "times": 2}}
 
 # A word for what happened, and the details.
 Step = tuple[str, str]
@@ -52,47 +55,62 @@ def walk_through(address: str, provider: str) -> Iterator[Step]:
 class _Walk:
     def __init__(self, channel: grpc.Channel, provider: str) -> None:
         self._provider = provider
+        self._made: list[str] = []
         self._files = file_service_pb2_grpc.FileServiceStub(channel)
         self._batches = batch_service_pb2_grpc.BatchServiceStub(channel)
 
     def steps(self) -> Iterator[Step]:
         content = "".join(_line(name, question) for name, question in QUESTIONS.items()).encode()
-        file = self._upload(content)
-        yield "uploaded", f"{file.id}, {len(QUESTIONS)} lines, {len(content)} bytes"
-        self._wait_until_processed(file)
-        created = batch = self._create(file)
+        uploaded = self._upload(content)
+        file, report = uploaded.file, uploaded.report
+        yield "uploaded", f"{file.id}, {report.line_count} lines, {report.received_bytes} bytes"
+        batch = self._create(file)
         yield "created", batch.id
-        for batch in self._changes(created):
+        for _ in range(MOST_RETRIES):
+            results = yield from self._followed(batch)
+            if all(result.succeeded for result in results):
+                break
+            retry = self._retry(batch)
+            batch = retry.batch
+            yield "retried", f"{batch.id}, {retry.line_count} of the lines once more"
+        else:
+            raise WalkthroughFailedError(f"{self._provider}: lines fail again and again")
+        for id_ in self._made:
+            self._delete(id_)
+        yield "tidied up", f"{len(self._made)} files deleted"
+
+    def _followed(
+        self, batch: batch_pb2.Batch
+    ) -> Generator[Step, None, list[batch_service_pb2.BatchResult]]:
+        """Watch a batch to its end, and read its results."""
+        for news in self._changes(batch):
+            batch = news
             yield batch.status_text, _progress(batch.request_counts)
+        files = (batch.input_file_id, batch.output_file_id, batch.error_file_id)
+        self._made.extend(id_ for id_ in files if id_)
         if batch.status != batch_pb2.BATCH_STATUS_COMPLETED:
             errors = "; ".join(error.message for error in batch.errors)
             raise WalkthroughFailedError(f"{self._provider}: batch {batch.status_text}: {errors}")
-        for line in self._download(batch.output_file_id).splitlines():
-            yield "answer", _answer(line)
-        files = [id_ for id_ in (file.id, batch.output_file_id, batch.error_file_id) if id_]
-        for id_ in files:
-            self._delete(id_)
-        yield "tidied up", f"{len(files)} files deleted"
+        results = []
+        for result in self._results(batch):
+            results.append(result)
+            yield "answer" if result.succeeded else "failed", _told(result)
+        return results
 
-    def _upload(self, content: bytes) -> file_pb2.File:
+    def _upload(self, content: bytes) -> file_service_pb2.UploadFileResponse:
         metadata = file_service_pb2.UploadFileMetadata(
             provider=self._provider,
             filename="demo.jsonl",
             purpose="batch",
             size_bytes=len(content),
+            endpoint=ENDPOINT,
+            wait_until_processed=True,
         )
         requests = [
             file_service_pb2.UploadFileRequest(metadata=metadata),
             file_service_pb2.UploadFileRequest(chunk=content),
         ]
-        return self._files.UploadFile(iter(requests), timeout=CALL_SECONDS).file
-
-    def _wait_until_processed(self, file: file_pb2.File) -> None:
-        request = file_service_pb2.GetFileRequest(provider=self._provider, file_id=file.id)
-        for _ in self._polls("the file is not processed"):
-            file = self._files.GetFile(request, timeout=CALL_SECONDS).file
-            if file.status not in _PROCESSING:
-                return
+        return self._files.UploadFile(iter(requests), timeout=CALL_SECONDS)
 
     def _create(self, file: file_pb2.File) -> batch_pb2.Batch:
         request = batch_service_pb2.CreateBatchRequest(
@@ -113,28 +131,32 @@ class _Walk:
                 raise
             raise self._late("the batch has not ended") from error
 
-    def _download(self, file_id: str) -> str:
-        request = file_service_pb2.DownloadFileRequest(provider=self._provider, file_id=file_id)
-        answers = self._files.DownloadFile(request, timeout=CALL_SECONDS)
-        return b"".join(answer.chunk for answer in answers).decode()
+    def _results(self, batch: batch_pb2.Batch) -> Iterator[batch_service_pb2.BatchResult]:
+        request = batch_service_pb2.StreamBatchResultsRequest(
+            provider=self._provider, batch_id=batch.id
+        )
+        for message in self._batches.StreamBatchResults(request, timeout=CALL_SECONDS):
+            yield from message.results
+
+    def _retry(self, batch: batch_pb2.Batch) -> batch_service_pb2.RetryBatchResponse:
+        request = batch_service_pb2.RetryBatchRequest(provider=self._provider, batch_id=batch.id)
+        return self._batches.RetryBatch(request, timeout=CALL_SECONDS)
 
     def _delete(self, file_id: str) -> None:
         request = file_service_pb2.DeleteFileRequest(provider=self._provider, file_id=file_id)
         self._files.DeleteFile(request, timeout=CALL_SECONDS)
-
-    def _polls(self, otherwise: str) -> Iterator[None]:
-        end = time.monotonic() + BATCH_SECONDS
-        while time.monotonic() < end:
-            yield
-            time.sleep(POLL_SECONDS)
-        raise self._late(otherwise)
 
     def _late(self, what: str) -> WalkthroughFailedError:
         return WalkthroughFailedError(f"{self._provider}: {what} after {BATCH_SECONDS:g} s")
 
 
 def _line(custom_id: str, question: str) -> str:
-    body = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": question}]}
+    body: dict[str, object] = {
+        "model": "gpt-4o-mini",
+        "messages": [{"role": "user", "content": question}],
+    }
+    if custom_id in TROUBLE:
+        body["sandbox"] = TROUBLE[custom_id]
     line = {"custom_id": custom_id, "method": "POST", "url": ENDPOINT, "body": body}
     return json.dumps(line) + "\n"
 
@@ -150,8 +172,9 @@ def _progress(counts: batch_pb2.BatchRequestCounts) -> str:
     return f"{counts.completed} of {counts.total} done{failed}"
 
 
-def _answer(line: str) -> str:
-    """What the model said, of one line of the output file."""
-    result = json.loads(line)
-    message = result["response"]["body"]["choices"][0]["message"]
-    return f"{result['custom_id']}: {message['content']}"
+def _told(result: batch_service_pb2.BatchResult) -> str:
+    """What became of one line."""
+    if not result.succeeded:
+        return f"{result.custom_id}: HTTP status {result.response.status_code}"
+    body = json.loads(result.response.body_json)
+    return f"{result.custom_id}: {body['choices'][0]['message']['content']}"
