@@ -11,6 +11,7 @@ import pytest
 
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate_server.batches import request_ids
+from batchgate_server.services import stream_end
 from tests.conftest import PROFILES, Account, Gateway, OpenGateway, profiles
 from tests.status import Failure, failure_of
 from tests.waiting import arrived
@@ -30,6 +31,7 @@ ROW = {
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_ids, "LOOK_AGAIN", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(stream_end, "LAST_WORDS_SECONDS", 0.2)
 
 
 async def stored(account: Account, provider: str = "openai") -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from batchgate_server.batches.retrying import Retry
 from batchgate_server.batches.submitting import Rows, read_metadata, submit
 from batchgate_server.batches.watching import Watching, is_terminal, wait_until_terminal
 from batchgate_server.providers.registry import ProviderRegistry
-from batchgate_server.services.stream_end import confirm_end
+from batchgate_server.services.stream_end import confirm_end, errors_that_arrive, read_rest
 from batchgate_server.translation.batches import (
     batch_message,
     new_batch,
@@ -140,22 +140,26 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         self, request_iterator: AsyncIterator[pb.SubmitBatchRequest], context: Context
     ) -> pb.SubmitBatchResponse:
         """Create a batch of rows while they arrive; see `batches.submitting`."""
-        metadata = await read_metadata(request_iterator)
-        provider = self._providers.select(metadata.provider)
-        new = submitted_batch(metadata, output_lifetime=provider.profile.output_expires_after)
-        rows = Rows(
-            request_iterator,
-            provider=provider,
-            endpoint=new.endpoint,
-            model=checked_word("metadata.model", metadata.model) if metadata.model else "",
-            confirm_end=confirm_end(context),
-        )
-        batch, file = await self._request_ids.once(
-            provider,
-            metadata.request_id,
-            lambda: submit(provider, metadata, rows=rows, new=new),
-            check=same_batch(endpoint=new.endpoint, field="metadata.request_id"),
-        )
+        async with errors_that_arrive(context):
+            metadata = await read_metadata(request_iterator)
+            provider = self._providers.select(metadata.provider)
+            new = submitted_batch(metadata, output_lifetime=provider.profile.output_expires_after)
+            rows = Rows(
+                request_iterator,
+                provider=provider,
+                endpoint=new.endpoint,
+                model=checked_word("metadata.model", metadata.model) if metadata.model else "",
+                confirm_end=confirm_end(context),
+            )
+            batch, file = await self._request_ids.once(
+                provider,
+                metadata.request_id,
+                lambda: submit(provider, metadata, rows=rows, new=new),
+                check=same_batch(endpoint=new.endpoint, field="metadata.request_id"),
+            )
+        if not file:
+            # The rows were not needed.
+            await read_rest(context)
         return pb.SubmitBatchResponse(
             batch=batch_message(batch, provider=provider.name),
             file=file_message(file, provider=provider.name) if file else None,

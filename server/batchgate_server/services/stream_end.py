@@ -1,9 +1,16 @@
 """The end of a caller's stream."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from grpc.aio import ServicerContext
+from grpc.aio import EOF, ServicerContext
+
+from batchgate_server.errors import GatewayError
+
+# How long a caller's messages that nobody needs are read, in seconds.
+LAST_WORDS_SECONDS = 1.0
 
 
 def confirm_end(context: ServicerContext[Any, Any]) -> Callable[[], Awaitable[None]]:
@@ -17,3 +24,25 @@ def confirm_end(context: ServicerContext[Any, Any]) -> Callable[[], Awaitable[No
         await context.send_initial_metadata(())
 
     return confirm
+
+
+@asynccontextmanager
+async def errors_that_arrive(context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
+    """Lets an error wait a moment until the caller has sent what it is sending."""
+    try:
+        yield
+    except GatewayError:
+        await read_rest(context)
+        raise
+
+
+async def read_rest(context: ServicerContext[Any, Any]) -> None:
+    """Read what the caller still sends, for a moment, before it is answered.
+
+    grpc.aio's clients, and those alone, may take an answer that comes while they write for an
+    internal error of theirs, and lose it.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WORDS_SECONDS):
+            while await context.read() is not EOF:
+                pass
