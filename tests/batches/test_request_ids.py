@@ -138,6 +138,24 @@ async def test_a_cancelled_leaders_failure_reaches_those_who_wait() -> None:
     assert held.created == 1
 
 
+async def test_a_cancelled_leaders_unknown_outcome_says_that_repeating_is_safe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(request_ids, "LOOK_AGAIN", (0.0,))
+    held, ids = Held(status=500), RequestIds()
+    to = provider(held.answer)
+    leader = await begin(ids, to)
+    await held.reached.wait()
+    followers = [await begin(ids, to) for _ in range(2)]
+    leader.cancel()
+    held.go.set()
+    for follower in followers:
+        with pytest.raises(OutcomeUnknown) as raised:
+            await follower
+        assert raised.value.message.count(request_ids.REPEAT) == 1
+    assert held.created == 1
+
+
 async def test_a_cancelled_follower_harms_nobody() -> None:
     held, ids = Held(), RequestIds()
     to = provider(held.answer)

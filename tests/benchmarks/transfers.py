@@ -97,7 +97,7 @@ def figures(*, repeats: int) -> Iterator[Figure]:
         yield Figure(name, "MB/s", found["rate"], at_least=rate)
         yield Figure(name, "MB per CPU second", found["cpu"])
         yield Figure(name, "peak MiB over idle", found["memory"], at_most=memory)
-    # At most 25 MB/s each: here a gateway without backpressure collects whole files.
+    # At most 25 MB/s each: what the caller is ahead must not pile up in the gateway.
     found = uvloop.run(measure(upload, at_once=4, repeats=1, rest_seconds=0.01))
     yield Figure("four, slow provider", "peak MiB over idle", found["memory"], at_most=96)
 

@@ -135,7 +135,8 @@ def figures(*, repeats: int, calls: int) -> Iterator[Figure]:
         def load(callers: int, calls: int) -> tuple[list[float], float]:
             if loader:
                 return h2load(loader, gateway.address, callers=callers, calls=calls)
-            return uvloop.run(own_callers(gateway.address, callers=callers, calls=calls))
+            with processes.on_core(OTHERS_CORE):
+                return uvloop.run(own_callers(gateway.address, callers=callers, calls=calls))
 
         load(callers=8, calls=400)
         for _ in range(repeats):

@@ -60,7 +60,11 @@ async def test_running_calls_finish_and_new_ones_are_refused(
     upload = await begun_upload(gateway, account)
     await account.fault(kind="delay", delay=0.4, method="GET")
     unary = asyncio.ensure_future(gateway.files.ListFiles(pb.ListFilesRequest()))
-    await eventually(account.requests)
+
+    async def both_there() -> bool:
+        return len(await account.requests()) == 2
+
+    await eventually(both_there)
     stopping = await draining(gateway, 20)
 
     refused = await ended(gateway.files.ListFiles(pb.ListFilesRequest()))

@@ -265,17 +265,17 @@ async def test_callers_who_go_away_do_not_take_the_creation_with_them(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"endpoint": "/v1/responses"}, "another endpoint"),
-        ({"input_file_id": "other"}, "another input_file_id"),
+        (pb.CreateBatchRequest(endpoint="/v1/responses"), "another endpoint"),
+        (pb.CreateBatchRequest(input_file_id="other"), "another input_file_id"),
     ],
 )
 async def test_a_request_id_of_another_batch(
-    gateway: Gateway, account: Account, change: dict[str, Any], said: str
+    gateway: Gateway, account: Account, change: pb.CreateBatchRequest, said: str
 ) -> None:
     file_id = await uploaded(gateway)
     batch = (await gateway.batches.CreateBatch(creation(file_id))).batch
     request = creation(file_id)
-    request.MergeFrom(pb.CreateBatchRequest(**change))
+    request.MergeFrom(change)
     failure = await refused(gateway.batches.CreateBatch(request))
     assert failure.reason == "INVALID_FIELD"
     assert said in failure.fields["request_id"]

@@ -14,7 +14,6 @@ from google.protobuf.json_format import ParseDict
 from google.protobuf.struct_pb2 import Struct
 
 from batchgate.v1 import batch_pb2, batch_service_pb2
-from batchgate_server.providers.openai import OpenAIProvider
 from tests.conftest import PROFILES, Account, Gateway, OpenGateway, profiles
 from tests.status import Failure, failure_of
 from tests.waiting import arrived, eventually
@@ -108,6 +107,31 @@ async def test_many_small_messages_and_one_large_are_the_same_file(gateway: Gate
     assert small.file.size_bytes == large.file.size_bytes == large.report.sent_bytes
 
 
+async def test_models_and_urls_take_the_profiles_form(
+    account: Account, open_gateway: OpenGateway
+) -> None:
+    azure = {**profiles(account)["azure"], "models": {"gpt-4o": "mine"}, "url_prefix": ""}
+    gateway = await open_gateway({"providers": {"azure": azure}})
+    rows = [row("a"), row("b", model="gpt-4o"), row("c", model="mine")]
+    answer = await submit(gateway, metadata(model="gpt-4o", request_id="1"), lines(*rows))
+    sent = [json.loads(line) for line in (await gateway.download(answer.file.id)).splitlines()]
+    assert [line["body"]["model"] for line in sent] == ["mine"] * 3
+    assert {line["url"] for line in sent} == {"/chat/completions"}
+    assert list(answer.report.models) == ["gpt-4o", "mine"]
+    assert list(answer.report.urls) == [ENDPOINT]
+    assert answer.report.rewritten_lines == 2
+    again = await submit(gateway, metadata(model="gpt-4o", request_id="1"), lines(*rows))
+    assert again.batch.id == answer.batch.id
+
+
+async def test_rows_of_several_models(gateway: Gateway, account: Account) -> None:
+    rows = [row("a"), row("b", model="gpt-4o"), row("c")]
+    failure = await refused(gateway, [metadata(), lines(*rows)])
+    assert failure.reason == "INVALID_JSONL"
+    assert failure.fields["lines[1].body"].startswith("model_mismatch: ")
+    assert await nothing_left(account, "openai")
+
+
 @pytest.mark.parametrize(
     ("messages", "reason", "said"),
     [
@@ -196,10 +220,9 @@ async def test_many_faults_in_a_large_stream_still_arrive(
     assert await nothing_left(account, "openai")
 
 
-async def test_one_row_too_many(
-    gateway: Gateway, account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(OpenAIProvider, "max_requests_per_batch", 3)
+async def test_one_row_too_many(account: Account, open_gateway: OpenGateway) -> None:
+    openai = {**profiles(account)["openai"], "max_requests_per_batch": 3}
+    gateway = await open_gateway({"providers": {"openai": openai}})
     failure = await refused(gateway, [metadata(), *(lines(row(f"{n}")) for n in range(9))])
     assert failure.reason == "INVALID_JSONL"
     assert list(failure.fields) == ["lines[3]"]

@@ -38,6 +38,8 @@ idle_timeout_seconds = 3
 max_connections = 4
 max_upload_bytes = 5
 max_batch_file_bytes = 6
+input_expires_after = "36h"
+output_expires_after = 3600
 max_requests_per_batch = 7
 max_line_bytes = 8
 models = { "gpt-4o" = "deployment" }
@@ -76,6 +78,8 @@ def test_every_setting(load: Load) -> None:
         "max_connections": 4,
         "max_upload_bytes": 5,
         "max_batch_file_bytes": 6,
+        "input_expires_after": 129600,
+        "output_expires_after": 3600,
         "max_requests_per_batch": 7,
         "max_line_bytes": 8,
         "models": {"gpt-4o": "deployment"},

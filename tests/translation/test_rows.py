@@ -2,10 +2,12 @@
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from google.protobuf.json_format import ParseDict
+from google.protobuf.struct_pb2 import NULL_VALUE as NULL
 from google.protobuf.struct_pb2 import Struct, Value
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,12 +28,21 @@ scalars = (
 values = st.recursive(
     scalars, lambda inner: st.lists(inner) | st.dictionaries(texts, inner), max_leaves=20
 )
-bodies = st.dictionaries(texts, values)
+bodies = st.tuples(
+    st.dictionaries(texts.filter(lambda name: name != "model"), values),
+    st.just({}) | st.fixed_dictionaries({"model": texts}),
+).map(lambda parts: {**parts[0], **parts[1]})
 
 
-def written(row: BatchLine, *, model: str = "") -> tuple[dict[str, Any], str]:
+def writer(*, model: str = "", models: Mapping[str, str] | None = None) -> RowWriter:
+    return RowWriter(endpoint=ENDPOINT, model=model, models=models or {})
+
+
+def written(
+    row: BatchLine, *, model: str = "", models: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], str]:
     """The line of a row, parsed, and the model that is told of it."""
-    line = RowWriter(endpoint=ENDPOINT, model=model).line(row)
+    line = writer(model=model, models=models).line(row)
     assert b"\n" not in line.content
     assert b"\r" not in line.content
     return json.loads(line.content), line.model
@@ -69,13 +80,28 @@ def test_the_model_is_filled_in_where_there_is_none(body: dict[str, Any], model:
     ):
         line, told = written(row, model=model)
         assert line["body"] == {"model": model, **body}
-        there = body.get("model", model)
-        assert told == (there if isinstance(there, str) else "")
+        assert told == body.get("model", model)
+
+
+@given(bodies, texts.filter(bool))
+def test_a_model_is_replaced(body: dict[str, Any], model: str) -> None:
+    text = json.dumps({**body, "model": model})
+    for row in (
+        BatchLine(custom_id="a", body_json=text),
+        BatchLine(custom_id="a", body_json=json.dumps({**body, "model": model}, indent=1)),
+        BatchLine(custom_id="a", body_struct=ParseDict({"model": model}, Struct())),
+        BatchLine(custom_id="a", body_json="{}"),
+    ):
+        line, told = written(row, model=model, models={model: "deployment"})
+        assert line["body"]["model"] == "deployment"
+        assert told == model
+        if len(line["body"]) == len({**body, "model": 1}):
+            assert line["body"] == {**body, "model": "deployment"}
 
 
 def test_json_stays_as_it_is() -> None:
     body = '{ "b":1.0,"a" :1e2, "n": 12345678901234567890123 , "s":"\\u00e4\\/ä", "a":2 }'
-    line = RowWriter(endpoint=ENDPOINT, model="").line(BatchLine(custom_id="a", body_json=body))
+    line = writer(model="").line(BatchLine(custom_id="a", body_json=body))
     assert body.encode() in line.content
 
 
@@ -99,7 +125,7 @@ def test_newlines_between_members_go_and_those_in_strings_stay() -> None:
 )
 def test_whole_numbers_of_a_struct_are_integers(number: float, text: str) -> None:
     row = BatchLine(custom_id="a", body_struct=struct({"n": number, "in": [{"n": number}]}))
-    content = RowWriter(endpoint=ENDPOINT, model="").line(row).content.decode()
+    content = writer(model="").line(row).content.decode()
     assert content.count(f'"n":{text}}}') + content.count(f'"n":{text},') == 2
 
 
@@ -107,8 +133,6 @@ def test_a_struct_gets_the_model_too() -> None:
     line, model = written(BatchLine(custom_id="a", body_struct=struct({"n": 1})), model="gpt-4o")
     assert line["body"] == {"model": "gpt-4o", "n": 1}
     assert model == "gpt-4o"
-    line, model = written(BatchLine(custom_id="a", body_struct=struct({"model": 1})), model="gpt")
-    assert (line["body"], model) == ({"model": 1}, "")
 
 
 def test_half_a_surrogate_pair_is_no_fault() -> None:
@@ -118,13 +142,16 @@ def test_half_a_surrogate_pair_is_no_fault() -> None:
     line, model = written(BatchLine(custom_id="a", body_json='{"text": "\\ud83d"}'), model="y")
     assert (line["body"]["model"], model) == ("y", "y")
     assert written(BatchLine(custom_id="a", body_json='{"model": "\\ud83d"}'))[1] == "?"
+    assert written(BatchLine(custom_id="a", body_json='{"text": "\\ud83d"}'))[1] == ""
+    body = '{"text": "\\ud83d x", "model": "\\u0078"}'
+    line, model = written(BatchLine(custom_id="a", body_json=body), models={"x": "y"})
+    assert (line["body"], model) == ({"text": "\ud83d x", "model": "y"}, "x")
 
 
-def test_a_model_that_is_no_text_is_left_and_not_told() -> None:
-    line, model = written(BatchLine(custom_id="a", body_json='{"model": 5}'), model="x")
-    assert (line["body"], model) == ({"model": 5}, "")
-    line, model = written(BatchLine(custom_id="a", body_json='{"mod\\u0065l": "y"}'), model="x")
-    assert model == "y"
+def test_a_model_whose_name_is_written_with_escapes() -> None:
+    row = BatchLine(custom_id="a", body_json='{"mod\\u0065l": "\\u0079"}')
+    line, model = written(row, model="x", models={"y": "z"})
+    assert (line["body"], model) == ({"model": "z"}, "y")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +159,19 @@ def test_a_model_that_is_no_text_is_left_and_not_told() -> None:
     [
         (BatchLine(body_json="{}"), "custom_id", "missing_required_parameter"),
         (BatchLine(custom_id="a"), "body", "missing_required_parameter"),
+        *(
+            (
+                BatchLine(custom_id="a", body_json=f'{{"model": {model}}}'),
+                "body_json.model",
+                "missing_required_parameter",
+            )
+            for model in ("5", "null", "[1]")
+        ),
+        (
+            BatchLine(custom_id="a", body_struct=Struct(fields={"model": Value(null_value=NULL)})),
+            "body_struct.model",
+            "missing_required_parameter",
+        ),
         *(
             (BatchLine(custom_id="a", body_json=text), "body_json", "invalid_json_line")
             for text in (
@@ -168,6 +208,6 @@ def test_a_model_that_is_no_text_is_left_and_not_told() -> None:
 )
 def test_faults(row: BatchLine, field: str, code: str) -> None:
     with pytest.raises(RowFault) as raised:
-        RowWriter(endpoint=ENDPOINT, model="x").line(row)
+        writer(model="x").line(row)
     assert (raised.value.field, raised.value.code) == (field, code)
     assert len(raised.value.message) < 100

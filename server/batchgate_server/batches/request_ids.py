@@ -78,11 +78,7 @@ class RequestIds:
         if batch := await find(provider, request_id, among=AMONG_NEWEST):
             check(batch)
             return batch, None
-        try:
-            return await create()
-        except OutcomeUnknown as exc:
-            exc.amend(REPEAT)
-            raise
+        return await create()
 
     async def _land_behind(
         self,
@@ -107,6 +103,8 @@ class RequestIds:
     ) -> None:
         """Tell those who wait. What the provider did counts for all, else the next one tries."""
         del self._flights[key]
+        if isinstance(outcome, OutcomeUnknown):
+            outcome.amend(REPEAT)
         if isinstance(outcome, ProviderError):
             flight.set_exception(outcome)
             flight.exception()  # Mostly nobody waits, and asyncio would complain of that.

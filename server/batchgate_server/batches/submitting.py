@@ -9,16 +9,16 @@ from batchgate.v1 import file_service_pb2
 from batchgate_server.batches.uploaded import create_from_upload
 from batchgate_server.call import current_call
 from batchgate_server.errors import FileTooLarge, InvalidJsonl, UploadProtocol, Violation
+from batchgate_server.jsonl.rules import formed
 from batchgate_server.operations import NewBatch, NewFile
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch, RestFile
 from batchgate_server.translation.identifiers import checked_filename
-from batchgate_server.translation.rows import RowFault, RowWriter
+from batchgate_server.translation.rows import Line, RowFault, RowWriter
 from batchgate_server.translation.times import whole_seconds
 
 DEFAULT_FILENAME = "batch.jsonl"
 MAX_FAULTS = 100
-MAX_MODELS = 100
 # Rows of small messages go on together.
 PIECE = 64 * 1024
 
@@ -84,13 +84,18 @@ class Rows:
         self._messages = messages
         self._provider = provider
         self._endpoint = endpoint
-        self._writer = RowWriter(endpoint=endpoint, model=model)
+        self._rules = rules = provider.line_rules(endpoint)
+        self._writer = RowWriter(
+            endpoint=formed(endpoint, rules.url_prefix), model=model, models=rules.models
+        )
         self._confirm_end = confirm_end
         self._call = current_call()
         self._limit = provider.upload_limit("batch")
         self._digest = hashlib.sha256()
         self._custom_ids: set[bytes] = set()
         self._models: dict[str, None] = {}
+        self._sent_model = ""
+        self._rewritten = 0
         self._faults: list[Violation] = []
         self._rows = 0
         self._received_bytes = 0
@@ -132,6 +137,7 @@ class Rows:
             line_count=self._rows,
             models=self._models,
             urls=[self._endpoint],
+            rewritten_lines=self._rewritten,
         )
 
     def _lines(self, message: pb.SubmitBatchRequest) -> list[bytes]:
@@ -147,23 +153,27 @@ class Rows:
             field = f"lines[{self._rows}]"
             self._rows += 1
             if self._too_many():
-                most = f"{self._provider.max_requests_per_batch} rows of {self._provider.name}"
-                self._faults.append(Violation(field, f"too_many_tasks: is over the {most}"))
+                most = f"{self._provider.name} takes at most {self._rules.max_lines} rows"
+                self._faults.append(Violation(field, f"too_many_tasks: {most}"))
                 break
             try:
                 line = self._writer.line(row)
-                self._take(row.custom_id)
+                self._take(row.custom_id, line)
             except RowFault as fault:
                 self._faults.append(
                     Violation(f"{field}.{fault.field}", f"{fault.code}: {fault.message}")
                 )
                 continue
-            if line.model and len(self._models) < MAX_MODELS:
-                self._models.setdefault(line.model)
+            if line.model:
+                self._models[line.model] = None
+            self._rewritten += line.sent_model != line.model
             lines.append(line.content + b"\n")
         return lines
 
-    def _take(self, custom_id: str) -> None:
+    def _take(self, custom_id: str, line: Line) -> None:
+        self._sent_model = self._sent_model or line.sent_model
+        if line.sent_model and line.sent_model != self._sent_model:
+            raise RowFault("body", "model_mismatch", "all rows of a batch must name the same model")
         # Digests of one size, however long the ids are.
         mark = hashlib.blake2b(custom_id.encode(), digest_size=16).digest()
         if mark in self._custom_ids:
@@ -171,7 +181,7 @@ class Rows:
         self._custom_ids.add(mark)
 
     def _too_many(self) -> bool:
-        return self._rows > self._provider.max_requests_per_batch
+        return self._rows > self._rules.max_lines
 
     def _let_go(self, pieces: list[bytes], size: int) -> bytes:
         self._sent_bytes += size

@@ -9,7 +9,7 @@ import httpx
 def pieces(response: httpx.Response) -> AsyncIterator[bytes]:
     """The body as it comes, decompressed where a provider compresses although not asked to.
 
-    A plain one passes by httpx's decoding, which costs as much as translating a whole batch.
+    A plain one passes by httpx's decoding, which costs more than reading a small answer itself.
     """
     if "content-encoding" in response.headers:
         return response.aiter_bytes()

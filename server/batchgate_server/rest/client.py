@@ -260,10 +260,10 @@ class RestClient:
                 clean=self.endpoint.clean,
                 may_have_created=created(),
             )
-        if not body.strip():
-            return None
         if len(body) > limit:
             raise self._bad_response(response, f"answered {status} with more than {limit} bytes")
+        if not body.strip():
+            return None
         try:
             document: object = from_json(bytes(body))
             return document
@@ -289,6 +289,13 @@ class RestClient:
                 ) from exc
             except (TimeoutError, httpx.TimeoutException) as exc:
                 self._unclear(exc, ProviderTimeout, "did not answer in time", created=created())
+            except httpx.DecodingError as exc:
+                self._unclear(
+                    exc,
+                    ProviderBadResponse,
+                    "answered with something that cannot be unpacked",
+                    created=created(),
+                )
             except httpx.HTTPError as exc:
                 self._unclear(
                     exc, ProviderUnavailable, "broke the connection off", created=created()

@@ -23,7 +23,7 @@ NO_COUNTS, NO_USAGE = RestRequestCounts(), RestUsage()
 
 
 def new_batch(
-    request: batch_service_pb2.CreateBatchRequest, *, output_lifetime: int | None
+    request: batch_service_pb2.CreateBatchRequest, *, output_lifetime: int | None = None
 ) -> NewBatch:
     """What to create, checked; `output_lifetime` (seconds) counts where the request has none."""
     return NewBatch(
@@ -70,7 +70,7 @@ def retried_batch(
 
 
 def submitted_batch(
-    metadata: batch_service_pb2.SubmitBatchMetadata, *, output_lifetime: int | None
+    metadata: batch_service_pb2.SubmitBatchMetadata, *, output_lifetime: int | None = None
 ) -> NewBatch:
     """What to create of rows, checked; its input file is not known yet."""
     return NewBatch(

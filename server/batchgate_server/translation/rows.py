@@ -2,12 +2,14 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 from batchgate.v1 import batch_service_pb2
+from batchgate_server.jsonl.rewriting import replace
 
 # A double holds more whole numbers than JSON readers take for such; these are signed 64 bits.
 WHOLE = 2.0**63
@@ -21,7 +23,6 @@ class _Body(msgspec.Struct):
 
 
 _body = msgspec.json.Decoder(_Body)
-_text = msgspec.json.Decoder(str)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -37,20 +38,27 @@ class RowFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line without its newline, and the model that its body names; empty if none."""
+    """A line without its newline."""
 
     content: bytes
     model: str
+    """The model that the row names, or that was filled in; empty if there is none."""
+    sent_model: str
+    """What it is called in the line."""
 
 
 class RowWriter:
     """Makes the lines of one batch: all go to one endpoint."""
 
-    def __init__(self, *, endpoint: str, model: str) -> None:
-        """`model` is for bodies that have none; empty leaves them as they are."""
+    def __init__(self, *, endpoint: str, model: str, models: Mapping[str, str]) -> None:
+        """`endpoint` is written as it is.
+
+        `model` is for bodies that have none; empty leaves them as they are. `models` are replaced.
+        """
         self._middle = b',"method":"POST","url":%b,"body":' % _encode(endpoint)
         self._model = model
-        self._model_member = b'"model":%b' % _encode(model)
+        self._models = models
+        self._model_member = b'"model":%b' % _encode(models.get(model, model))
 
     def line(self, row: batch_service_pb2.BatchLine) -> Line:
         """The line of a row.
@@ -72,56 +80,61 @@ class RowWriter:
                     "is required",
                 )
         content = b'{"custom_id":%b%b%b}' % (_encode(row.custom_id), self._middle, body)
-        return Line(content=content, model=model)
+        return Line(content=content, model=model, sent_model=self._models.get(model, model))
 
     def _from_json(self, text: str) -> tuple[bytes, str]:
-        model = _checked(text)
+        try:
+            written = bytes(_body.decode(text).model)
+        except msgspec.ValidationError:
+            raise RowFault("body_json", "invalid_json_line", "is not a JSON object") from None
+        except (msgspec.DecodeError, RecursionError) as exc:
+            return self._from_odd_json(text, str(exc))
         # Outside of strings, where a newline is no JSON, it means nothing; in JSONL it would.
-        encoded = text.replace("\r", " ").replace("\n", " ").encode()
-        if model is not None or not self._model:
-            return encoded, model or ""
-        begin = encoded.index(b"{") + 1
-        rest = encoded[begin:]
+        body = text.replace("\r", " ").replace("\n", " ").encode()
+        if written:
+            model = _named(json.loads(written), "body_json")
+            if model in self._models:
+                body = replace(body, ("model",), written, _encode(self._models[model]))
+            return body, model
+        if not self._model:
+            return body, ""
+        begin = body.index(b"{") + 1
+        rest = body[begin:]
         comma = b"" if rest.lstrip().startswith(b"}") else b","
-        return b"%b%b%b%b" % (encoded[:begin], self._model_member, comma, rest), self._model
+        return b"%b%b%b%b" % (body[:begin], self._model_member, comma, rest), self._model
 
-    def _from_struct(self, struct: Struct) -> tuple[bytes, str]:
-        body = _members(struct)
+    def _from_odd_json(self, text: str, fault: str) -> tuple[bytes, str]:
+        """The same by a reader that takes half a surrogate pair, as those of providers do."""
+        try:
+            body = json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            message = fault.removeprefix(MALFORMED)
+            raise RowFault("body_json", "invalid_json_line", message) from None
+        if not isinstance(body, dict):
+            raise RowFault("body_json", "invalid_json_line", "is not a JSON object")
+        body, model = self._with_model(body, "body_json")
+        return json.dumps(body).encode(), model
+
+    def _with_model(self, body: dict[str, object], field: str) -> tuple[dict[str, object], str]:
         if self._model and "model" not in body:
             body = {"model": self._model, **body}
-        model = body.get("model")
-        return _encode(body), model if isinstance(model, str) else ""
+        if "model" not in body:
+            return body, ""
+        model = _named(body["model"], field)
+        if model in self._models:
+            body = {**body, "model": self._models[model]}
+        return body, model
+
+    def _from_struct(self, struct: Struct) -> tuple[bytes, str]:
+        body, model = self._with_model(_members(struct), "body_struct")
+        return _encode(body), model
 
 
-def _checked(text: str) -> str | None:
-    """The model of a body: None if it has none, empty if it is no text.
-
-    Raises:
-        RowFault: the text is no JSON object.
-    """
-    try:
-        raw = bytes(_body.decode(text).model)
-        if not raw:
-            return None
-        return _text.decode(raw) if raw.startswith(b'"') else ""
-    except msgspec.ValidationError:
-        raise RowFault("body_json", "invalid_json_line", "is not a JSON object") from None
-    except (msgspec.DecodeError, RecursionError) as exc:
-        return _second_opinion(text, str(exc))
-
-
-def _second_opinion(text: str, fault: str) -> str | None:
-    """As `_checked`, by a reader that takes half surrogate pairs, as providers' readers do."""
-    try:
-        body = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise RowFault("body_json", "invalid_json_line", fault.removeprefix(MALFORMED)) from None
-    if not isinstance(body, dict):
-        raise RowFault("body_json", "invalid_json_line", "is not a JSON object")
-    if "model" not in body:
-        return None
-    model = body["model"]
-    return model.encode("utf-8", "replace").decode() if isinstance(model, str) else ""
+def _named(model: object, field: str) -> str:
+    if not isinstance(model, str):
+        raise RowFault(f"{field}.model", "missing_required_parameter", "must be a string")
+    # JSON may carry half a surrogate pair, which protobuf cannot.
+    return model.encode("utf-8", "replace").decode()
 
 
 def _no_constant(word: str) -> object:

@@ -150,12 +150,14 @@ class CreateBatchRequest(_message.Message):
     """Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
     provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
     Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-    not shown to callers.
+    not shown to callers. Calls at the same time share one creation within a process of the gateway.
+    An id of a batch with another endpoint or input file is INVALID_FIELD; what differs otherwise is
+    not compared, and the batch that exists is the answer.
     """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Optional. Labels, passed on unchanged: at most 16 pairs, keys of 64 and values of 512
-        characters.
+        """Optional. Labels, passed on unchanged: at most 16 pairs (15 beside a `request_id`), keys of 64 and
+        values of 512 characters. Keys that begin with "batchgate_" are refused.
         """
 
     @_builtins.property
@@ -405,7 +407,9 @@ class WatchBatchResponse(_message.Message):
     """Why this message was sent."""
     @_builtins.property
     def batch(self) -> _batch_pb2.Batch:
-        """The batch as it was when last seen."""
+        """The batch as it was when last seen. In a heartbeat before it was first seen, `provider` and `id`
+        alone.
+        """
 
     @_builtins.property
     def observed_at(self) -> _timestamp_pb2.Timestamp:
@@ -569,7 +573,7 @@ class SubmitBatchMetadata(_message.Message):
     """Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
     provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
     Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-    not shown to callers.
+    not shown to callers. If the batch exists, the rows are not read. See CreateBatchRequest.
     """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:

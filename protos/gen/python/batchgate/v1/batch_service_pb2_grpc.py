@@ -122,7 +122,8 @@ class BatchServiceServicer(object):
         - RESOURCE_EXHAUSTED/PROVIDER_QUOTA_EXCEEDED: the account's means are used up.
         - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
         - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
-        tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice.
+        tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
+        `request_id` the gateway has looked for it already, and repeating the call is safe.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -200,12 +201,14 @@ class BatchServiceServicer(object):
     def SubmitBatch(self, request_iterator, context):
         """Creates a batch from rows: builds the JSONL, uploads it and creates the batch, in one call.
 
-        The first message carries `metadata`, all later ones `lines`. If creating fails for certain, the
-        uploaded file is deleted again.
+        The first message carries `metadata`, all later ones `lines`. If creating fails for certain, or
+        the caller goes away before it begins, the uploaded file is deleted again; the error says so.
 
         Upstream: `POST /files`, then as CreateBatch.
 
-        Errors: those of UploadFile and CreateBatch.
+        Errors: those of UploadFile and CreateBatch, above all
+        - INVALID_ARGUMENT/INVALID_JSONL: faulty rows, each with a violation such as
+        "lines[7].body_json" (counted from 0 over all messages). No file was created.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

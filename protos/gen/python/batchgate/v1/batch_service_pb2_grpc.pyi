@@ -60,7 +60,8 @@ class BatchServiceStub:
     - RESOURCE_EXHAUSTED/PROVIDER_QUOTA_EXCEEDED: the account's means are used up.
     - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
     - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
-      tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice.
+      tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
+      `request_id` the gateway has looked for it already, and repeating the call is safe.
     """
     GetBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.GetBatchRequest, _batch_service_pb2.GetBatchResponse]
     """Gets a batch.
@@ -114,12 +115,14 @@ class BatchServiceStub:
     SubmitBatch: _grpc.StreamUnaryMultiCallable[_batch_service_pb2.SubmitBatchRequest, _batch_service_pb2.SubmitBatchResponse]
     """Creates a batch from rows: builds the JSONL, uploads it and creates the batch, in one call.
 
-    The first message carries `metadata`, all later ones `lines`. If creating fails for certain, the
-    uploaded file is deleted again.
+    The first message carries `metadata`, all later ones `lines`. If creating fails for certain, or
+    the caller goes away before it begins, the uploaded file is deleted again; the error says so.
 
     Upstream: `POST /files`, then as CreateBatch.
 
-    Errors: those of UploadFile and CreateBatch.
+    Errors: those of UploadFile and CreateBatch, above all
+    - INVALID_ARGUMENT/INVALID_JSONL: faulty rows, each with a violation such as
+      "lines[7].body_json" (counted from 0 over all messages). No file was created.
     """
     StreamBatchResults: _grpc.UnaryStreamMultiCallable[_batch_service_pb2.StreamBatchResultsRequest, _batch_service_pb2.StreamBatchResultsResponse]
     """Streams the results of a batch: its output file, then its error file, row by row, many rows a
@@ -188,7 +191,8 @@ class BatchServiceAsyncStub(BatchServiceStub):
     - RESOURCE_EXHAUSTED/PROVIDER_QUOTA_EXCEEDED: the account's means are used up.
     - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
     - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
-      tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice.
+      tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
+      `request_id` the gateway has looked for it already, and repeating the call is safe.
     """
     GetBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.GetBatchRequest, _batch_service_pb2.GetBatchResponse]  # type: ignore[assignment]
     """Gets a batch.
@@ -242,12 +246,14 @@ class BatchServiceAsyncStub(BatchServiceStub):
     SubmitBatch: _aio.StreamUnaryMultiCallable[_batch_service_pb2.SubmitBatchRequest, _batch_service_pb2.SubmitBatchResponse]  # type: ignore[assignment]
     """Creates a batch from rows: builds the JSONL, uploads it and creates the batch, in one call.
 
-    The first message carries `metadata`, all later ones `lines`. If creating fails for certain, the
-    uploaded file is deleted again.
+    The first message carries `metadata`, all later ones `lines`. If creating fails for certain, or
+    the caller goes away before it begins, the uploaded file is deleted again; the error says so.
 
     Upstream: `POST /files`, then as CreateBatch.
 
-    Errors: those of UploadFile and CreateBatch.
+    Errors: those of UploadFile and CreateBatch, above all
+    - INVALID_ARGUMENT/INVALID_JSONL: faulty rows, each with a violation such as
+      "lines[7].body_json" (counted from 0 over all messages). No file was created.
     """
     StreamBatchResults: _aio.UnaryStreamMultiCallable[_batch_service_pb2.StreamBatchResultsRequest, _batch_service_pb2.StreamBatchResultsResponse]  # type: ignore[assignment]
     """Streams the results of a batch: its output file, then its error file, row by row, many rows a
@@ -319,7 +325,8 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         - RESOURCE_EXHAUSTED/PROVIDER_QUOTA_EXCEEDED: the account's means are used up.
         - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
         - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
-          tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice.
+          tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
+          `request_id` the gateway has looked for it already, and repeating the call is safe.
         """
 
     @_abc_1.abstractmethod
@@ -409,12 +416,14 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_batch_service_pb2.SubmitBatchResponse, _abc.Awaitable[_batch_service_pb2.SubmitBatchResponse]]:
         """Creates a batch from rows: builds the JSONL, uploads it and creates the batch, in one call.
 
-        The first message carries `metadata`, all later ones `lines`. If creating fails for certain, the
-        uploaded file is deleted again.
+        The first message carries `metadata`, all later ones `lines`. If creating fails for certain, or
+        the caller goes away before it begins, the uploaded file is deleted again; the error says so.
 
         Upstream: `POST /files`, then as CreateBatch.
 
-        Errors: those of UploadFile and CreateBatch.
+        Errors: those of UploadFile and CreateBatch, above all
+        - INVALID_ARGUMENT/INVALID_JSONL: faulty rows, each with a violation such as
+          "lines[7].body_json" (counted from 0 over all messages). No file was created.
         """
 
     @_abc_1.abstractmethod

@@ -129,8 +129,9 @@ class UploadFileMetadata(_message.Message):
     purpose: _builtins.str
     """Required. What the file is for; "batch" for the input of a batch. An open vocabulary."""
     size_bytes: _builtins.int
-    """Optional. The file's size in bytes. If given it is verified, and the provider gets it as
-    Content-Length.
+    """Optional, and advised, or `sha256`: it tells a file that was cut short on its way from a whole
+    one, whatever the network does. The file's size in bytes. If given it is verified, and the
+    provider gets it as Content-Length, unless lines are rewritten.
     """
     sha256: _builtins.str
     """Optional. The file's SHA-256 in hex. If given it is verified before the upload is completed."""
