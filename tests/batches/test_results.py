@@ -123,6 +123,14 @@ async def test_a_line_that_is_too_long_is_an_error_row(monkeypatch: pytest.Monke
     assert ids_of(rest) == ["c"]
 
 
+def test_of_a_line_that_is_too_long_nothing_is_held() -> None:
+    lines = Lines(longest=100)
+    for _ in range(50):
+        assert list(lines.feed(b"x" * 10)) == []
+    assert lines._parts == []
+    assert list(lines.feed(b"\nshort\n")) == [(None, 1, 501), (b"short", 2, 507)]
+
+
 line = st.one_of(
     st.builds(success, st.text(max_size=5), text=st.text(max_size=20)),
     st.builds(failure, st.text(max_size=5)),
@@ -290,19 +298,23 @@ async def test_a_file_that_is_gone_is_named(gone: str, before: list[str]) -> Non
     assert ids_of(e.value.messages) == before  # type: ignore[attr-defined]
 
 
-async def test_rows_do_not_wait_for_a_provider_that_stalls() -> None:
+@pytest.mark.parametrize("heartbeat_seconds", [60.0, 0.02])
+async def test_rows_do_not_wait_for_a_provider_that_stalls(heartbeat_seconds: float) -> None:
     stalled = asyncio.Event()
     held = Held(output=[success("a") + b"\n" + success("b"), stalled, b"\n"])
     request = pb.StreamBatchResultsRequest(batch_id="batch_1")
-    watching = Watching(WatchSettings(heartbeat_seconds=0.02))
+    watching = Watching(WatchSettings(heartbeat_seconds=heartbeat_seconds))
     pace = Pace(hold_seconds=0.01)
     messages = stream_results(held.provider(), request, watching=watching, pace=pace)
-    assert ids_of([await anext(messages)]) == ["a"]
-    empty = await anext(messages)
-    assert not empty.results
+    first = await anext(messages)
+    assert ids_of([first]) == ["a"]
+    if heartbeat_seconds < 1:
+        empty = await anext(messages)
+        assert not empty.results
+        assert empty.resume_token == first.resume_token
     stalled.set()
-    assert ids_of([message async for message in messages]) == ["b"]
-    rest = await messages_of(held, resume_token=empty.resume_token)
+    assert ids_of([message async for message in messages if message.results]) == ["b"]
+    rest = await messages_of(held, resume_token=first.resume_token)
     assert ids_of(rest) == ["b"]
 
 

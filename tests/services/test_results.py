@@ -1,6 +1,7 @@
 """StreamBatchResults on every flavour of provider: whatever became of a batch, and any break."""
 
 import json
+import re
 from collections.abc import AsyncIterable
 from typing import Any
 
@@ -235,3 +236,16 @@ async def test_a_token_of_another_batch_filter_or_provider(gateway: Gateway) -> 
         error = await refused(gateway, **{"batch_id": batch.id, "resume_token": token, **request})
         assert error.fields.keys() == {"resume_token"}
     assert await results(gateway, batch.id, provider="openai", resume_token=token) == []
+
+
+async def test_the_log_counts_what_was_sent(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = await done(gateway, line("a") + line("b"))
+    content = await gateway.download(batch.output_file_id)
+    capsys.readouterr()
+    await results(gateway, batch.id)
+    logged = re.search(r"sent_bytes=(\d+)", capsys.readouterr().out)
+    assert logged
+    # The rows are sent without their newlines.
+    assert int(logged[1]) == len(content) - 2

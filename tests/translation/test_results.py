@@ -107,6 +107,15 @@ def test_a_body_of_another_form_gives_what_can_be_read(
     assert result.usage == batch_pb2.BatchUsage(**(usage or {}))
 
 
+@pytest.mark.parametrize("custom_id", ['"a"', "5"])
+@pytest.mark.parametrize("body", ["", ', "body": null'])
+def test_no_body(custom_id: str, body: str) -> None:
+    result = row_of(
+        f'{{"custom_id": {custom_id}, "response": {{"status_code": 200{body}}}}}'.encode()
+    )
+    assert result.response == pb.BatchResultResponse(status_code=200)
+
+
 def test_a_body_that_is_too_much_for_its_model_is_given_all_the_same() -> None:
     body = f'{{"model": 5, "digits": {"9" * 5000}}}'
     result = row_of(f'{{"response": {{"status_code": 200, "body": {body}}}}}'.encode())

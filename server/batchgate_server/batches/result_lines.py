@@ -30,47 +30,39 @@ class Lines:
         self._longest = longest
         self._parts: list[bytes] = []
         self._held = 0
-        self._dropped = False
 
     def feed(self, chunk: bytes) -> Iterator[Line]:
         """The lines that `chunk` completes."""
         *lines, rest = chunk.split(b"\n")
-        for part in lines:
-            content = part
-            length = len(part)
+        for line in lines:
+            self.offset += 1  # the newline
             if self._held:
-                length += self._held
-                self._keep(part)
-                content = b"".join(self._parts)
-                self._parts.clear()
-                self._held = 0
-            dropped, self._dropped = self._dropped or length > self._longest, False
-            self.offset += length + 1
-            self.number += 1
-            if dropped:
-                yield None, self.number, self.offset
-            elif content and not content.isspace():
-                yield content, self.number, self.offset
+                self._hold(line)
+                yield from self.end()
+            else:
+                yield from self._line(line, len(line))
         if rest:
-            self._held += len(rest)
-            self._keep(rest)
+            self._hold(rest)
 
     def end(self) -> Iterator[Line]:
-        """The last line, where it lacks its newline."""
+        """The line that is held: the last one of a file, where it lacks its newline."""
         if self._held:
-            content, dropped = b"".join(self._parts), self._dropped
-            self.offset += self._held
-            self.number += 1
+            line, length = b"".join(self._parts), self._held
             self._parts.clear()
-            self._held, self._dropped = 0, False
-            if dropped:
-                yield None, self.number, self.offset
-            elif not content.isspace():
-                yield content, self.number, self.offset
+            self._held = 0
+            yield from self._line(line, length)
 
-    def _keep(self, part: bytes) -> None:
-        if self._dropped or self._held > self._longest:
-            self._dropped = True
+    def _line(self, line: bytes, length: int) -> Iterator[Line]:
+        self.offset += length
+        self.number += 1
+        if length > self._longest:
+            yield None, self.number, self.offset
+        elif line and not line.isspace():
+            yield line, self.number, self.offset
+
+    def _hold(self, part: bytes) -> None:
+        self._held += len(part)
+        if self._held > self._longest:
             self._parts.clear()
         else:
             self._parts.append(part)

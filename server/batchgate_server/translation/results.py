@@ -18,6 +18,7 @@ from batchgate_server.translation.batches import usage_message
 UNREADABLE = "unreadable_line"
 FIRST_ERROR_STATUS = 400
 BYTE_ORDER_MARK = "\ufeff"
+NULL = b"null"
 MAX_INT32 = 2**31 - 1
 
 _Status = Annotated[int, Meta(ge=0, le=MAX_INT32)]
@@ -126,6 +127,8 @@ def add_result(
 
 def _fill(row: batch_service_pb2.BatchResult, response: ResultResponse) -> None:
     body = bytes(response.body)
+    if body == NULL:
+        body = b""
     try:
         # Checked by protobuf to be UTF-8, which saves making a str of it.
         row.response.body_json = body  # type: ignore[assignment]
@@ -191,7 +194,7 @@ def _response(member: str | None) -> ResultResponse | None:
         return ResultResponse(body=Raw(member.encode()))
     members = _members(member)
     status = whole_number(_value(members.get("status_code"))) or 0
-    body = members.get("body", "null")
+    body = members.get("body", "")
     return ResultResponse(
         status_code=status if 0 < status <= MAX_INT32 else 0,
         request_id=text(_value(members.get("request_id"))),
