@@ -1,27 +1,24 @@
 """One line a call: what was asked of whom, how it ended, how long it took. Never content."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from time import perf_counter
 from typing import Any
 
 import structlog
 from grpc import StatusCode
-from grpc.aio import ServicerContext
 
 from batchgate_server.call import Call
 from batchgate_server.errors import GatewayError
+from batchgate_server.interceptors.chain import Context, Proceed
 
 log = structlog.stdlib.get_logger()
 
 
-@asynccontextmanager
-async def access_log(call: Call, context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
+async def access_log(call: Call, context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
     """Writes the line when the call is over."""
     code, reason = StatusCode.OK, ""
     try:
-        yield
+        return await proceed()
     except GatewayError as exc:
         code, reason = exc.code, exc.reason
         raise

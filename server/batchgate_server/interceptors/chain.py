@@ -1,11 +1,13 @@
-"""The base of all interceptors: hides gRPC's four shapes of handlers behind one `around`.
+"""The base of all interceptors: hides gRPC's four shapes of handlers behind one.
 
-A concern is a function from a call to an asynchronous context manager; the RPC runs inside of it.
-Only batchgate's own services are wrapped: health checks and reflection are left alone.
+A concern is a coroutine function around the rest of an RPC: it awaits `proceed()` and returns what
+that returns, or raises. Only batchgate's own services are wrapped: health checks and reflection are
+left alone.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing
+from contextlib import aclosing
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -17,7 +19,8 @@ from batchgate_server.interceptors.request_id import request_id
 # Messages and contexts of any RPC: gRPC's own types are generic in them.
 Context = ServicerContext[Any, Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
-Around = Callable[[Call, Context], AbstractAsyncContextManager[None]]
+Proceed = Callable[[], Awaitable[Any]]
+Concern = Callable[[Call, Context, Proceed], Awaitable[Any]]
 
 OWN_SERVICES = "/batchgate."
 
@@ -25,8 +28,8 @@ OWN_SERVICES = "/batchgate."
 class ChainInterceptor(grpc.aio.ServerInterceptor):
     """Runs each RPC inside all concerns, the first one outermost."""
 
-    def __init__(self, concerns: Sequence[Around]) -> None:
-        self._concerns = concerns
+    def __init__(self, concerns: Sequence[Concern]) -> None:
+        self._inside_out = tuple(reversed(concerns))
         self._wrapped: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -55,8 +58,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, method: str, behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
         async def handle(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
-            async with self._entered(method, context):
-                return await behavior(request, context)
+            return await self._run(method, context, partial(behavior, request, context))
 
         return handle
 
@@ -64,42 +66,24 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         async def handle(request: Any, context: Context) -> None:  # noqa: ANN401 - any message
             # Written from here, not yielded to gRPC: then a cancelled RPC is cancelled inside of
             # the concerns, and closes what its generator holds at once.
-            async with (
-                self._entered(method, context),
-                aclosing(behavior(request, context)) as responses,
-            ):
-                async for response in responses:
-                    await context.write(response)
+            async def write_all() -> None:
+                async with aclosing(behavior(request, context)) as responses:
+                    async for response in responses:
+                        await context.write(response)
+
+            await self._run(method, context, write_all)
 
         return handle
 
-    def _entered(self, method: str, context: Context) -> AbstractAsyncContextManager[None]:
-        return _Entered(self._concerns, method, context)
-
-
-class _Entered:
-    """All concerns around one RPC, and its trailing metadata if it succeeds."""
-
-    def __init__(self, concerns: Sequence[Around], method: str, context: Context) -> None:
-        self._concerns = concerns
-        self._context = context
-        self._call = Call(method=method, request_id=request_id(context.invocation_metadata()))
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> None:
-        enter_call(self._call)
-        try:
-            for concern in self._concerns:
-                await self._stack.enter_async_context(concern(self._call, self._context))
-        except BaseException as exc:
-            # A concern that refuses does so inside of those before it.
-            if not await self._stack.__aexit__(type(exc), exc, exc.__traceback__):
-                raise
-
-    async def __aexit__(self, *exc: Any) -> bool | None:  # noqa: ANN401, PYI036 - passed on as it is
-        if exc[0] is None:
-            self._context.set_trailing_metadata(trailing_metadata(self._call))
-        return await self._stack.__aexit__(*exc)
+    async def _run(self, method: str, context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
+        """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
+        call = Call(method=method, request_id=request_id(context.invocation_metadata()))
+        enter_call(call)
+        for concern in self._inside_out:
+            proceed = partial(concern, call, context, proceed)
+        answer = await proceed()
+        context.set_trailing_metadata(trailing_metadata(call))
+        return answer
 
 
 def trailing_metadata(call: Call) -> list[tuple[str, str]]:

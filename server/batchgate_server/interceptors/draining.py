@@ -1,14 +1,11 @@
 """Shutting down: no call begins any more, and those that have begun get time to end."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
-
-from grpc.aio import ServicerContext
 
 from batchgate_server.call import Call
 from batchgate_server.errors import ServerDraining
+from batchgate_server.interceptors.chain import Context, Proceed
 
 
 class Draining:
@@ -20,12 +17,12 @@ class Draining:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    @asynccontextmanager
     async def __call__(
         self,
         call: Call,
-        context: ServicerContext[Any, Any],  # noqa: ARG002 - a concern's parameter
-    ) -> AsyncIterator[None]:
+        context: Context,  # noqa: ARG002 - a concern's parameter
+        proceed: Proceed,
+    ) -> Any:  # noqa: ANN401 - any message
         """Refuses the call, or counts it as running."""
         if self._refusing:
             raise ServerDraining
@@ -34,7 +31,7 @@ class Draining:
         self._running[task] = call
         self._idle.clear()
         try:
-            yield
+            return await proceed()
         except asyncio.CancelledError as exc:
             if call.cut_off:
                 raise ServerDraining from exc

@@ -1,7 +1,6 @@
 """Errors on the wire: the status code, and `grpc-status-details-bin` with what programs read."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -12,7 +11,7 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
-from grpc.aio import AbortError, ServicerContext
+from grpc.aio import AbortError
 
 from batchgate_server.call import Call
 from batchgate_server.errors import (
@@ -21,7 +20,7 @@ from batchgate_server.errors import (
     ProviderQuotaExceeded,
     Violation,
 )
-from batchgate_server.interceptors.chain import trailing_metadata
+from batchgate_server.interceptors.chain import Context, Proceed, trailing_metadata
 
 DOMAIN = "batchgate"
 # Errors travel in headers, which with gRPC's defaults may have 8 KiB in all, and base64 makes four
@@ -31,11 +30,10 @@ DETAILS = "grpc-status-details-bin"
 log = structlog.stdlib.get_logger()
 
 
-@asynccontextmanager
-async def error_status(call: Call, context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
+async def error_status(call: Call, context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
     """Ends the RPC with the status of what is raised; a defect says nothing of itself."""
     try:
-        yield
+        return await proceed()
     except GatewayError as exc:
         error: GatewayError = exc
     except AbortError:
@@ -43,9 +41,7 @@ async def error_status(call: Call, context: ServicerContext[Any, Any]) -> AsyncI
     except Exception:  # the outermost border
         log.exception("internal error", method=call.method, request_id=call.request_id)
         error = InternalError(f"internal error; x-request-id {call.request_id}")
-    else:
-        return
-    await context.abort(
+    return await context.abort(
         error.code,
         error.message,
         trailing_metadata=(
