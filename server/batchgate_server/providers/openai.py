@@ -229,6 +229,9 @@ class OpenAIProvider:
         return items, has_more if isinstance(has_more, bool) else None
 
     def _read(self, model: type[Model], answer: object, *, creates: bool = False) -> Model:
+        if isinstance(answer, dict):
+            # What is null takes as long to look at as what is not, and means nothing.
+            answer = {name: value for name, value in answer.items() if value is not None}
         try:
             return model.model_validate(answer)
         except ValidationError as exc:

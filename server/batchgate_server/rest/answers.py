@@ -11,6 +11,6 @@ def pieces(response: httpx.Response) -> AsyncIterator[bytes]:
 
     A plain one passes by httpx's decoding, which costs more than reading a small answer itself.
     """
-    if "content-encoding" in response.headers:
+    if any(name.lower() == b"content-encoding" for name, _ in response.headers.raw):
         return response.aiter_bytes()
     return aiter(cast("httpx.AsyncByteStream", response.stream))

@@ -32,11 +32,13 @@ from batchgate_server.rest.multipart import Multipart
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 MAX_REDIRECTS = 5
-REQUEST_ID_HEADERS = ("x-request-id", "apim-request-id")
+REQUEST_ID_HEADERS = {b"x-request-id", b"apim-request-id"}
 # Goes on in the trailing metadata, where gRPC allows nothing else.
-REQUEST_ID = re.compile(r"[\x21-\x7e]{1,256}")
+REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,256}")
 # Raised before a request could have been sent.
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+NO_BODY = httpx.ByteStream(b"")
 
 Params = Sequence[tuple[str, str]]
 # Callers who wait for a batch ask for the same one again and again.
@@ -74,6 +76,7 @@ class RestClient:
         self.health = Health()
         self._transport = transport
         self._fixed_headers = [("accept-encoding", "identity"), ("user-agent", user_agent)]
+        self._prepared: dict[str, tuple[Params, httpx.Headers]] = {}
         self._timeouts = {
             "connect": endpoint.connect_timeout_seconds,
             "pool": endpoint.connect_timeout_seconds,
@@ -178,26 +181,34 @@ class RestClient:
         read_timeout_seconds: float | None = None,
     ) -> httpx.Request:
         query = urlencode([*params, *self.endpoint.params])
-        all_headers = [
-            ("accept", accept),
-            *self._fixed_headers,
-            *self.endpoint.headers(),
-            *headers,
-        ]
+        url = _parsed(f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}")
+        all_headers = self._headers(accept, host=url.netloc.decode())
+        for name, value in headers:
+            all_headers[name] = value
         if isinstance(body, bytes):
-            all_headers.append(("content-type", "application/json"))
+            all_headers["content-type"] = "application/json"
         return httpx.Request(
             method,
-            _parsed(f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}"),
+            url,
             headers=all_headers,
             content=body if isinstance(body, bytes) else None,
-            stream=body if isinstance(body, Multipart) else None,
+            # With a stream httpx leaves the headers as they are.
+            stream=None if isinstance(body, bytes) else body or NO_BODY,
             extensions={
                 "timeout": self._timeouts | {"read": read_timeout_seconds}
                 if read_timeout_seconds
                 else self._timeouts
             },
         )
+
+    def _headers(self, accept: str, *, host: str) -> httpx.Headers:
+        """The headers that most requests share: httpx looks long at each, so they are kept."""
+        own = self.endpoint.headers()
+        known = self._prepared.get(accept)
+        if known is None or known[0] != own:
+            items = [("host", host), ("accept", accept), *self._fixed_headers, *own]
+            known = self._prepared[accept] = (own, httpx.Headers(items))
+        return known[1].copy()
 
     def _redirected(
         self, response: httpx.Response, own: httpx.URL, previous: httpx.URL, headers: Params
@@ -228,11 +239,9 @@ class RestClient:
         call.provider_request_id = ""
         response = await self._transport.handle_async_request(request)
         response.request = request
-        for name in REQUEST_ID_HEADERS:
-            value = response.headers.get(name, "")
-            if REQUEST_ID.fullmatch(value):
-                call.provider_request_id = value
-                break
+        for name, value in response.headers.raw:
+            if name.lower() in REQUEST_ID_HEADERS and REQUEST_ID.fullmatch(value):
+                call.provider_request_id = value.decode()
         return response
 
     async def _document(self, response: httpx.Response, created: Callable[[], bool]) -> object:

@@ -10,6 +10,7 @@ header of its own, cookie, proxy, redirect, decompression or second attempt.
 import asyncio
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from functools import lru_cache
 from typing import cast
 
 import aiohttp
@@ -108,13 +109,11 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         try:
             answer = await session.request(
                 request.method,
-                URL(str(request.url), encoded=True),
+                _url(str(request.url)),
                 headers=_headers(request),
                 data=upload,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(
-                    connect=timeouts.get("connect"), sock_read=timeouts.get("read")
-                ),
+                timeout=_timeout(timeouts.get("connect"), timeouts.get("read")),
             )
         except BaseException as exc:
             failure = await upload.ended() if upload else None
@@ -211,12 +210,21 @@ def _translated(exc: Exception) -> httpx.TransportError:
     return httpx.ReadError(str(exc))
 
 
+@lru_cache(maxsize=1024)
+def _url(text: str) -> URL:
+    return URL(text, encoded=True)
+
+
+@lru_cache(maxsize=64)
+def _timeout(connect: float | None, read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(connect=connect, sock_read=read)
+
+
 def _has_body(request: httpx.Request) -> bool:
-    try:
-        return bool(request.content)
-    except httpx.RequestNotRead:
-        length: str | None = request.headers.get("content-length")
-        return length != "0"
+    if isinstance(request.stream, httpx.ByteStream):
+        return any(request.stream)
+    length: str | None = request.headers.get("content-length")
+    return length != "0"
 
 
 def _headers(request: httpx.Request) -> list[tuple[str, str]]:
