@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -19,12 +21,24 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
         OSError: the address cannot be listened on.
     """
     configure_logs(settings.log)
+    _run_in_longer_slices()
     try:
         import uvloop  # noqa: PLC0415 - not on every platform
     except ImportError:
         asyncio.run(_serve(settings, announce))
     else:
         uvloop.run(_serve(settings, announce))
+
+
+def _run_in_longer_slices() -> None:
+    """Ask Linux not to switch to gRPC's own threads at each of their wake-ups, several a call.
+
+    On one core that is worth a tenth of the calls per second.
+    """
+    if hasattr(os, "SCHED_BATCH"):
+        # A sandbox may forbid it; then all is as usual.
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
