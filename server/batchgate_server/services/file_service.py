@@ -14,21 +14,16 @@ from batchgate_server.files.download import read_content
 from batchgate_server.files.processing import processed_upload
 from batchgate_server.files.upload import UploadContent, read_metadata
 from batchgate_server.jsonl.checker import JsonlChecker
-from batchgate_server.operations import NewFile
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.registry import ProviderRegistry
-from batchgate_server.services.stream_end import confirm_end
-from batchgate_server.translation.files import file_message
+from batchgate_server.services.stream_end import confirm_end, errors_that_arrive
+from batchgate_server.translation.files import file_message, new_file
 from batchgate_server.translation.identifiers import (
-    checked_filename,
     checked_id,
-    checked_media_type,
     checked_word,
 )
 from batchgate_server.translation.page_tokens import page_size, page_token, read_page_token
-from batchgate_server.translation.times import whole_seconds
 
-DEFAULT_CONTENT_TYPE = "application/octet-stream"
 BATCH = "batch"
 DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE = 100, 1000
 Context = ServicerContext[Any, Any]
@@ -44,41 +39,32 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
         self, request_iterator: AsyncIterator[pb.UploadFileRequest], context: Context
     ) -> pb.UploadFileResponse:
         """Upload while receiving; see `files.upload`."""
-        metadata = await read_metadata(request_iterator)
-        provider = self._providers.select(metadata.provider)
-        purpose = checked_word("metadata.purpose", metadata.purpose)
-
-        content = UploadContent(
-            request_iterator,
-            metadata=metadata,
-            limit=provider.upload_limit(purpose),
-            limited_by=provider.name,
-            confirm_end=confirm_end(context),
-            checker=_checker(provider, metadata),
-        )
-        new = NewFile(
-            filename=checked_filename("metadata.filename", metadata.filename),
-            purpose=purpose,
-            content_type=checked_media_type(
-                "metadata.content_type", metadata.content_type or DEFAULT_CONTENT_TYPE
-            ),
-            content=content,
-            size_bytes=content.sent_size_bytes,
-            expires_after_seconds=(
-                whole_seconds("metadata.expires_after", metadata.expires_after)
-                if metadata.HasField("expires_after")
-                else provider.file_lifetime(purpose)
-            ),
-        )
-        if metadata.validate_only:
-            await content.only_checked()
-            return pb.UploadFileResponse(report=content.report())
-        try:
-            file = await provider.create_file(new)
-        except InvalidJsonl as exc:
-            raise await content.all_faults() from exc
-        if metadata.wait_until_processed:
-            file = await processed_upload(provider, file)
+        async with errors_that_arrive(context):
+            metadata = await read_metadata(request_iterator)
+            provider = self._providers.select(metadata.provider)
+            content = UploadContent(
+                request_iterator,
+                metadata=metadata,
+                limit=provider.upload_limit(metadata.purpose),
+                limited_by=provider.name,
+                confirm_end=confirm_end(context),
+                checker=_checker(provider, metadata),
+            )
+            new = new_file(
+                metadata,
+                content=content,
+                size_bytes=content.sent_size_bytes,
+                lifetime=provider.file_lifetime(metadata.purpose),
+            )
+            if metadata.validate_only:
+                await content.only_checked()
+                return pb.UploadFileResponse(report=content.report())
+            try:
+                file = await provider.create_file(new)
+            except InvalidJsonl as exc:
+                raise await content.all_faults() from exc
+            if metadata.wait_until_processed:
+                file = await processed_upload(provider, file)
         return pb.UploadFileResponse(
             file=file_message(file, provider=provider.name), report=content.report()
         )

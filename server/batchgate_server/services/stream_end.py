@@ -9,8 +9,10 @@ from grpc.aio import EOF, ServicerContext
 
 from batchgate_server.errors import GatewayError
 
-# How long a caller's messages that nobody needs are read, in seconds.
-LAST_WORDS_SECONDS = 1.0
+# How many of a caller's messages that nobody needs are read, and for how many seconds at most: a
+# caller with much more to say is not waited for.
+LAST_WORDS = 32
+LAST_WORDS_SECONDS = 0.25
 
 
 def confirm_end(context: ServicerContext[Any, Any]) -> Callable[[], Awaitable[None]]:
@@ -44,5 +46,6 @@ async def read_rest(context: ServicerContext[Any, Any]) -> None:
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(LAST_WORDS_SECONDS):
-            while await context.read() is not EOF:
-                pass
+            for _ in range(LAST_WORDS):
+                if await context.read() is EOF:
+                    break
