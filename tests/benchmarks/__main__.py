@@ -10,7 +10,7 @@ import platform
 import sys
 from itertools import chain
 
-from tests.benchmarks import startup, submit, transfers, unary
+from tests.benchmarks import checks, startup, submit, transfers, unary
 from tests.benchmarks.figures import say, table
 
 
@@ -31,6 +31,7 @@ def main() -> int:
             unary.figures(repeats=2 if quick else 7, calls=2000 if quick else 8000),
         ),
         table("Transfers", transfers.figures(repeats=2 if quick else 9)),
+        table("Checked uploads", checks.figures(repeats=2 if quick else 9)),
         table("SubmitBatch", submit.figures(repeats=2 if quick else 7)),
     )
     missed = [figure for figure in measured if figure.verdict == "missed"]

@@ -55,8 +55,13 @@ class Gateway:
 
 
 @contextmanager
-def gateway(provider: str, *, core: int | None = None) -> Iterator[Gateway]:
-    """A gateway whose only provider is at the URL `provider`; it logs JSON to a file."""
+def gateway(
+    provider: str, *, core: int | None = None, configuration: str = ""
+) -> Iterator[Gateway]:
+    """A gateway whose only provider is at the URL `provider`; it logs JSON to a file.
+
+    A `configuration` in TOML takes the place of the environment's.
+    """
     inherited = {
         name: text
         for name, text in os.environ.items()
@@ -65,6 +70,10 @@ def gateway(provider: str, *, core: int | None = None) -> Iterator[Gateway]:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
         command = [*GATEWAY, "--listen", "127.0.0.1:0", "--log-format", "json"]
+        if configuration:
+            file = Path(folder, "batchgate.toml")
+            file.write_text(configuration)
+            command += ["--config", str(file)]
         environment = {**inherited, "OPENAI_API_KEY": "sk-bench", "OPENAI_BASE_URL": provider}
         with (
             log.open("wb") as errors,

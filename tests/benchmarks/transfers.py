@@ -22,7 +22,9 @@ from tests.benchmarks.processes import CHUNK_BYTES, FILE_CHUNKS
 MEGABYTES = CHUNK_BYTES * FILE_CHUNKS / 1e6
 ANSWER = json.dumps({"id": "file-1", "object": "file", "bytes": 1, "purpose": "batch"})
 METADATA = pb.UploadFileRequest(
-    metadata=pb.UploadFileMetadata(filename="requests.jsonl", purpose="batch")
+    metadata=pb.UploadFileMetadata(
+        filename="requests.jsonl", purpose="batch", jsonl_check=pb.JSONL_CHECK_OFF
+    )
 ).SerializeToString()
 DOWNLOAD = pb.DownloadFileRequest(file_id="file-1").SerializeToString()
 SERVICE = "/batchgate.v1.FileService"

@@ -1,6 +1,5 @@
 """All lines of a file checked and rewritten while they stream."""
 
-import re
 from collections.abc import Iterable
 
 import msgspec
@@ -14,15 +13,12 @@ from batchgate_server.jsonl.envelopes import (
     decode_raw,
 )
 from batchgate_server.jsonl.issues import MAX_ISSUES, Faulty, Issue
-from batchgate_server.jsonl.lines import NEWLINE, LineSplitter, LineTooLong
+from batchgate_server.jsonl.lines import NEWLINE, LineSplitter, LineTooLong, are_objects
 from batchgate_server.jsonl.rewriting import replace
 from batchgate_server.jsonl.rules import Rules, formed, plain
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_NAMES = 100
-# A line that does not begin with "{" or does not end with "}": if there is none, the objects of a
-# block are its lines one by one.
-UNUSUAL = re.compile(rb"\n(?:(?!\{|\Z)|(?<!\}\n)(?<!\}\r\n))")
 BLANK = b" \t\r\n"
 
 
@@ -117,13 +113,8 @@ class JsonlChecker:
             envelopes = decode_envelopes(block)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        lines = block.count(NEWLINE)
-        if (
-            len(envelopes) != lines
-            or block[:1] != b"{"
-            or UNUSUAL.search(block)
-            or self.line_count + lines > self._rules.max_lines
-        ):
+        lines = len(envelopes)
+        if self.line_count + lines > self._rules.max_lines or not are_objects(block, lines):
             return False
         ids = {envelope.custom_id for envelope in envelopes}
         if len(ids) != lines or not self._ids.isdisjoint(ids):

@@ -6,13 +6,13 @@ ABSENT = msgspec.UNSET
 Absent = msgspec.UnsetType
 
 
-class Body(msgspec.Struct):
+class Body(msgspec.Struct, gc=False):
     """A line's body: only the model is looked at."""
 
     model: str | Absent = ABSENT
 
 
-class Envelope(msgspec.Struct):
+class Envelope(msgspec.Struct, gc=False):
     """A line as it should be."""
 
     custom_id: str

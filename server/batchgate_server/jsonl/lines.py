@@ -1,6 +1,28 @@
 """Whole lines out of chunks that end anywhere."""
 
 NEWLINE = b"\n"
+_RETURN, _OPEN, _CLOSE = b"\r{}"
+
+
+def are_objects(block: bytes, count: int) -> bool:
+    """Whether a block of `count` JSON objects has each of them on a line of its own.
+
+    So it is if there are as many newlines, and each line begins with "{" and ends with "}": an
+    object that goes on after a newline cannot, since after a "}" inside of it no "{" can follow.
+    """
+    find, size = block.find, len(block)
+    place = -1
+    for _ in range(count):
+        begin = place + 1
+        if begin == size or block[begin] != _OPEN:
+            return False
+        place = find(NEWLINE, begin)
+        if place < 0:
+            return False
+        last = block[place - 1]
+        if last != _CLOSE and (last != _RETURN or block[place - 2] != _CLOSE):
+            return False
+    return place == size - 1
 
 
 class LineTooLong(Exception):
@@ -29,7 +51,7 @@ class LineSplitter:
         if not end:
             self._hold(chunk)
             return b""
-        block = b"".join([*self._pieces, chunk[:end]])
+        block = b"".join([*self._pieces, memoryview(chunk)[:end]])
         self._pieces, self._held = [], 0
         self._hold(chunk[end:])
         return block
