@@ -8,6 +8,7 @@ import pytest
 
 from batchgate.v1 import provider_service_pb2
 from batchgate_server.rest.transport import open_transport
+from batchgate_server.services import provider_service
 from tests.conftest import PROFILES, Account, Gateway, OpenGateway, profiles, tls
 from tests.services.calls import CALLS, OF_PROVIDERS, call, failed
 from tests.services.lines import create, lines
@@ -292,3 +293,15 @@ async def test_each_profile_has_connections_of_its_own(
         await call(gateway, "ListProviders")
     await gateway.upload(lines(1), provider="azure")
     hanging.cancel()
+
+
+async def test_a_provider_that_hangs_does_not_hide_the_others(
+    gateway: Gateway, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_service, "CHECK_SECONDS", 0.3)
+    await account.fault(kind="hang", path="/v1/batches", times=None)
+    providers = await listed(gateway, check_health=True)
+    openai = providers.pop("openai").health
+    assert openai.state == UNHEALTHY
+    assert openai.detail == "PROVIDER_TIMEOUT: openai did not answer within 0.3 s"
+    assert {other.health.state for other in providers.values()} == {HEALTHY}

@@ -8,7 +8,7 @@ from grpc.aio import ServicerContext
 
 from batchgate.v1 import provider_service_pb2 as pb
 from batchgate.v1 import provider_service_pb2_grpc
-from batchgate_server.errors import GatewayError
+from batchgate_server.errors import GatewayError, ProviderTimeout
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.registry import ProviderRegistry
 from batchgate_server.rest.health import Health
@@ -19,6 +19,8 @@ STATES = {
     True: pb.PROVIDER_HEALTH_STATE_HEALTHY,
     False: pb.PROVIDER_HEALTH_STATE_UNHEALTHY,
 }
+# One provider that hangs must not hide how the others are.
+CHECK_SECONDS = 10.0
 Context = ServicerContext[Any, Any]
 
 
@@ -44,7 +46,13 @@ class ProviderService(provider_service_pb2_grpc.ProviderServiceServicer):
 async def _check(provider: OpenAIProvider) -> None:
     # What went wrong is kept by the client's health.
     with suppress(GatewayError):
-        await provider.list_batches(cursor=None, size=1)
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await provider.list_batches(cursor=None, size=1)
+        except TimeoutError:
+            provider.rest.health.saw(
+                ProviderTimeout(f"{provider.name} did not answer within {CHECK_SECONDS:g} s")
+            )
 
 
 def _message(provider: OpenAIProvider, *, default: str | None) -> pb.Provider:
