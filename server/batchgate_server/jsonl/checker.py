@@ -14,7 +14,7 @@ from batchgate_server.jsonl.envelopes import (
     decode_raw,
 )
 from batchgate_server.jsonl.issues import MAX_ISSUES, Faulty, Issue
-from batchgate_server.jsonl.lines import NEWLINE, LineSplitter, LineTooLong
+from batchgate_server.jsonl.lines import NEWLINE, LineSplitter
 from batchgate_server.jsonl.rewriting import replace
 from batchgate_server.jsonl.rules import Rules, formed, plain
 
@@ -35,7 +35,7 @@ class JsonlChecker:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._lines = LineSplitter(rules.max_line_bytes)
+        self._lines = LineSplitter()
         self._offset = 0  # of the next line's first byte
         self._number = 0  # of the last line, blank ones counted
         self._ids: set[str] = set()
@@ -66,18 +66,11 @@ class JsonlChecker:
         """Check the lines that `chunk` completes; what to send on, now."""
         if self.is_full:
             return b""
-        try:
-            block = self._lines.feed(chunk)
-        except LineTooLong:
-            self._note(
-                "line_too_long",
-                f"the line is longer than {self._rules.max_line_bytes} bytes",
-                line=self._number + 1,
-                offset=self._offset,
-            )
-            self._stopped = True
-            return b""
+        block = self._lines.feed(chunk)
         sent = self._check(block) if block else b""
+        if self._lines.held > self._rules.max_line_bytes and not self.is_full:
+            self._number += 1
+            self._too_long()
         return sent if self._rules.rewrites else chunk
 
     def finish(self) -> bytes:
@@ -111,6 +104,8 @@ class JsonlChecker:
 
         Nothing is noted where it is false: then each line is looked at.
         """
+        if len(block) > self._rules.max_line_bytes:
+            return False
         try:
             if not block.isascii():
                 block.decode()
@@ -143,6 +138,9 @@ class JsonlChecker:
             if self.is_full:
                 return
             self._number += 1
+            if len(line) - line.endswith(NEWLINE) > self._rules.max_line_bytes:
+                self._too_long()
+                return
             if line.strip(BLANK):
                 self.line_count += 1
                 if self.line_count == self._rules.max_lines + 1:
@@ -221,6 +219,11 @@ class JsonlChecker:
         if url != envelope.url:
             line = replace(line, ("url",), old_url, msgspec.json.encode(url))
         return line
+
+    def _too_long(self) -> None:
+        limit = self._rules.max_line_bytes
+        self._note("line_too_long", f"the line is longer than {limit} bytes")
+        self._stopped = True
 
     def _note(
         self,
