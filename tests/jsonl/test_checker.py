@@ -158,6 +158,9 @@ def test_a_long_line_is_told_wherever_chunks_end() -> None:
 def test_no_more_than_a_hundred_issues() -> None:
     rules = Rules(max_lines=1000, max_line_bytes=1000)
     assert len(check(b"{\n" * 1000, rules=rules).issues) == 100
+    several = line("a", method="GET", url="/other", body={"model": "other"}) + b"\n"
+    assert len(check(line("a") + b"\n" + several * 1000, rules=rules).issues) == 100
+    assert len(check(b"{\n" * 98 + line("a") + b"\n" + several, rules=rules).issues) == 100
 
 
 def test_the_endpoint_given_is_the_measure() -> None:

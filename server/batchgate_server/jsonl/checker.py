@@ -235,6 +235,8 @@ class JsonlChecker:
         line: int | None = None,
         offset: int | None = None,
     ) -> None:
+        if len(self.issues) >= MAX_ISSUES:
+            return
         self.issues.append(
             Issue(
                 line=self._number if line is None else line,
