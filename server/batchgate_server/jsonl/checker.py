@@ -82,13 +82,15 @@ class JsonlChecker:
         return sent if self._rules.rewrites else b""
 
     def _check(self, block: bytes) -> bytes:
+        mark = b""
         if not self._offset and block.startswith(BYTE_ORDER_MARK):
-            block = self._without_mark(block)
+            mark, block = BYTE_ORDER_MARK, block.removeprefix(BYTE_ORDER_MARK)
+            self._note_mark()
         if self._is_fine(block):
-            return block
-        return b"".join(self._check_each(block))
+            return mark + block if mark else block
+        return b"".join((mark, *self._check_each(block)))
 
-    def _without_mark(self, block: bytes) -> bytes:
+    def _note_mark(self) -> None:
         self._offset += len(BYTE_ORDER_MARK)
         if self._rules.refuses_byte_order_mark:
             self._note(
@@ -97,7 +99,6 @@ class JsonlChecker:
                 line=1,
                 offset=0,
             )
-        return block[len(BYTE_ORDER_MARK) :]
 
     def _is_fine(self, block: bytes) -> bool:
         """The quick way for blocks whose lines are all as the ones before: true if they are.
