@@ -22,6 +22,8 @@ class Call:
     """Whether the call just watches now, so that a shutdown has nothing to wait for."""
     cut_off: bool = False
     """Whether the gateway itself ended the call, since it is shutting down."""
+    creating: str = ""
+    """What may exist at the provider by now, such as "batch": a repeat could make another one."""
 
 
 _current: ContextVar[Call] = ContextVar("call")

@@ -18,7 +18,13 @@ def configure_logs(settings: LogSettings) -> None:
     if settings.format == "json":
         processors += [structlog.processors.format_exc_info, _as_json]
     else:
-        processors.append(structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()))
+        processors.append(
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(),
+                # The default with rich installed shows local variables: keys, and callers' content.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        )
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(

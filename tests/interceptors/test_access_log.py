@@ -236,3 +236,17 @@ async def test_what_a_caller_sends_cannot_forge_a_line(
         await gateway.files.GetFile(pb.GetFileRequest(provider="x\nrpc code=OK", file_id="f\n"))
     await eventually(stderr.getvalue)
     assert len(stderr.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_traceback_shows_no_local_variables(configure: Configure, log_format: str) -> None:
+    def broken(secret: str) -> None:
+        raise KeyError(len(secret))
+
+    stderr = configure(format=log_format)
+    try:
+        broken("sk-" + "secret")
+    except KeyError:
+        structlog.stdlib.get_logger().exception("internal error")
+    assert "KeyError" in stderr.getvalue()
+    assert "sk-secret" not in stderr.getvalue()

@@ -8,10 +8,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from batchgate.v1 import batch_service_pb2
 from batchgate.v1 import file_service_pb2 as pb
 from tests.conftest import Account, Gateway, OpenGateway, profiles, upload_messages
 from tests.status import Failure, failure_of
-from tests.waiting import eventually, uploads_over
+from tests.waiting import arrived, eventually, uploads_over
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -105,6 +106,59 @@ async def test_calls_over_the_grace_are_cut_off_and_told_why(
         assert failure.retry_seconds
     await uploads_over(account)
     assert await account.file_ids() == [], "what was cut off is no file"
+
+
+@pytest.mark.parametrize("request_id", ["", "r1"])
+async def test_a_creation_that_is_cut_off_has_an_unknown_outcome(
+    gateway: Gateway, account: Account, request_id: str
+) -> None:
+    """UNAVAILABLE would be repeated by clients, at once and with another gateway."""
+    file = (await gateway.upload(b"{}\n")).file
+    await account.fault(kind="hang", method="POST", path="*/batches", process=True)
+    request = batch_service_pb2.CreateBatchRequest(
+        input_file_id=file.id, endpoint="/v1/embeddings", request_id=request_id
+    )
+    calls = [asyncio.ensure_future(gateway.batches.CreateBatch(request))]
+    await arrived(account, "POST", "/batches")
+    if request_id:
+        # This one waits for the other's creation.
+        calls.append(asyncio.ensure_future(gateway.batches.CreateBatch(request)))
+        await eventually(lambda: len(gateway.application._draining._running) == 2)
+    await asyncio.wait_for(gateway.application.stop(0.1), 20)
+    for call in calls:
+        failure = await ended(call)
+        assert (failure.code, failure.reason) == ("UNKNOWN", "OUTCOME_UNKNOWN")
+        assert failure.metadata["provider"] == "openai"
+
+
+async def test_an_upload_that_was_sent_whole_has_an_unknown_outcome(
+    gateway: Gateway, account: Account
+) -> None:
+    await account.fault(kind="hang", method="POST", path="*/files", process=True)
+    upload = asyncio.ensure_future(gateway.upload(b"x" * 1000))
+    await eventually(account.file_ids)
+    await asyncio.wait_for(gateway.application.stop(0.1), 10)
+    failure = await ended(upload)
+    assert (failure.code, failure.reason) == ("UNKNOWN", "OUTCOME_UNKNOWN")
+
+
+async def test_rows_that_are_cut_off_while_the_batch_is_created(
+    gateway: Gateway, account: Account
+) -> None:
+    await account.fault(kind="delay", delay=0.5, method="POST", path="*/batches")
+    body = '{"model": "m", "input": "x"}'
+    rows = [batch_service_pb2.BatchLine(custom_id="a", body_json=body)]
+    messages = [
+        batch_service_pb2.SubmitBatchRequest(
+            metadata=batch_service_pb2.SubmitBatchMetadata(endpoint="/v1/embeddings")
+        ),
+        batch_service_pb2.SubmitBatchRequest(lines=batch_service_pb2.BatchLines(lines=rows)),
+    ]
+    call = asyncio.ensure_future(gateway.batches.SubmitBatch(iter(messages)))
+    await arrived(account, "POST", "/batches")
+    await asyncio.wait_for(gateway.application.stop(0.1), 10)
+    failure = await ended(call)
+    assert (failure.code, failure.reason) == ("UNKNOWN", "OUTCOME_UNKNOWN")
 
 
 async def test_stopping_with_nothing_to_do_does_not_wait(gateway: Gateway) -> None:

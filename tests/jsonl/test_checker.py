@@ -145,9 +145,22 @@ def test_a_long_line_is_not_held() -> None:
     assert checker.is_full
 
 
+def test_a_long_line_is_told_wherever_chunks_end() -> None:
+    first, long = line("a") + b"\n", b"x" * 10_001
+    for sizes in ((), (len(first),), (len(first) + 10_001,), (len(first) + 5000,)):
+        checker = check(first + long + b"\n" + line("b"), sizes=sizes)
+        assert codes(checker) == [(2, "line_too_long", "")]
+        assert checker.issues[0].byte_offset == len(first)
+        assert checker.line_count == 1
+    assert codes(check(long[1:] + b"\n")) == [(1, "invalid_json_line", "")]
+
+
 def test_no_more_than_a_hundred_issues() -> None:
     rules = Rules(max_lines=1000, max_line_bytes=1000)
     assert len(check(b"{\n" * 1000, rules=rules).issues) == 100
+    several = line("a", method="GET", url="/other", body={"model": "other"}) + b"\n"
+    assert len(check(line("a") + b"\n" + several * 1000, rules=rules).issues) == 100
+    assert len(check(b"{\n" * 98 + line("a") + b"\n" + several, rules=rules).issues) == 100
 
 
 def test_the_endpoint_given_is_the_measure() -> None:
@@ -171,6 +184,7 @@ def test_a_byte_order_mark(refuses: bool) -> None:
 GOOD = st.builds(line, st.text(max_size=5), url=st.sampled_from(["/u", "/v1/u", "/w"]))
 PIECES = st.one_of(
     GOOD,
+    st.just(line("long", body={"text": "x" * 600})),
     st.sampled_from([b"", b"\r", b" ", b"{", b'{"a":', b"1}", b"}", b"\xc3\xa9", b"\xff", b"[]"]),
     st.binary(max_size=6).filter(lambda piece: b"\n" not in piece),
 )

@@ -20,6 +20,7 @@ from batchgate_server.errors import (
     ProviderUnreachable,
 )
 from batchgate_server.rest.client import MAX_ANSWER_BYTES, Endpoint, RestClient
+from batchgate_server.rest.models import RestBatch
 from batchgate_server.rest.secrets import cleaner
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -142,6 +143,13 @@ async def test_a_body_that_is_no_json_is_a_bad_response(kind: str) -> None:
 @pytest.mark.parametrize("kind", UNREADABLE)
 async def test_to_a_creation_it_leaves_the_outcome_unknown(kind: str) -> None:
     assert isinstance(await failed(answering(UNREADABLE[kind]), creates=True), OutcomeUnknown)
+
+
+async def test_half_a_surrogate_pair_spoils_no_answer() -> None:
+    """One batch with a label that was cut off in an emoji would hide all others of a list."""
+    content = b'{"data": [{"id": "batch_1", "metadata": {"topic": "party \\ud83c"}}]}'
+    answer: Any = await client(answering(content)).call("GET", "/batches")
+    assert RestBatch.model_validate(answer["data"][0]).metadata == {"topic": "party ?"}
 
 
 @pytest.mark.parametrize("content", [b"", b" \r\n"])

@@ -50,6 +50,7 @@ WAITS = (
 @example(headers={"retry-after": "Mon, 1 Jan 0001 00:00:00 +2359"})
 @example(headers={"retry-after": "Mon, 1 Jan 9999 00:00:00 -2359"})
 @example(headers={"retry-after": "Mon, 1 Jan 2024 00:00:00 +999999999999"})
+@example(headers={"retry-after": "Mon, 1 Jan 99999999999 00:00:00 GMT"})
 def test_any_wait_is_a_number_in_reach_or_none(headers: dict[str, str]) -> None:
     seconds = retry_seconds(headers)
     assert seconds is None or 0 <= seconds <= MAX_RETRY_SECONDS

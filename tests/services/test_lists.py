@@ -125,6 +125,11 @@ async def test_a_negative_size(account: Account, gateway: Gateway, name: str, si
     assert await account.requests() == []
 
 
+async def test_an_order_that_is_none(gateway: Gateway) -> None:
+    failure = await failed(gateway, "ListFiles", order=9)
+    assert list(failure.fields) == ["order"]
+
+
 # Tokens
 
 

@@ -162,6 +162,8 @@ async def test_a_purpose_unknown_to_the_provider_is_its_to_refuse(gateway: Gatew
         ({"size_bytes": -1}, "metadata.size_bytes"),
         ({"sha256": "00"}, "metadata.sha256"),
         ({"sha256": "g" * 64}, "metadata.sha256"),
+        ({"jsonl_check": 7}, "metadata.jsonl_check"),
+        ({"endpoint": "/v1/" + "x" * 10_000}, "metadata.endpoint"),
         ({"expires_after": Duration(seconds=0)}, "metadata.expires_after"),
         ({"expires_after": Duration(seconds=-5)}, "metadata.expires_after"),
         ({"expires_after": Duration(seconds=5, nanos=1)}, "metadata.expires_after"),

@@ -58,7 +58,9 @@ def test_media_types(value: str) -> None:
     assert checked_media_type("content_type", value) == value
 
 
-@pytest.mark.parametrize("value", ["jsonl", "a/b\r\nx: y", "a/b;", "a/b; c", "ä/b", "a/b\n"])
+@pytest.mark.parametrize(
+    "value", ["jsonl", "a/b\r\nx: y", "a/b;", "a/b; c", "ä/b", "a/b\n", "a/b;\nc=d"]
+)
 def test_no_media_types(value: str) -> None:
     with pytest.raises(InvalidField):
         checked_media_type("content_type", value)

@@ -3,6 +3,7 @@
 import asyncio
 
 from batchgate_server.batches.request_ids import settled
+from batchgate_server.call import current_call
 from batchgate_server.errors import ProviderNotFound
 from batchgate_server.files.processing import VISIBLE_WITHIN, pauses, processed
 from batchgate_server.operations import NewBatch
@@ -29,11 +30,14 @@ async def input_file_usable(provider: OpenAIProvider, file_id: str) -> None:
 async def create_batch_now(provider: OpenAIProvider, new: NewBatch) -> RestBatch:
     """Create a batch of a file that is usable, or will be in a moment."""
     waited = 0.0
+    call = current_call()
     for pause in pauses(0.2):
+        call.creating = "batch"
         try:
             return await settled(provider, new)
         except ProviderNotFound:
             # A 404 is certain: nothing was created.
+            call.creating = ""
             if provider.processes_files or waited >= VISIBLE_WITHIN:
                 raise
         await asyncio.sleep(pause)

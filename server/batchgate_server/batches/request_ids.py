@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import structlog
 
+from batchgate_server.call import current_call
 from batchgate_server.errors import GatewayError, InvalidField, OutcomeUnknown, ProviderError
 from batchgate_server.operations import REQUEST_ID_KEY, Cursor, NewBatch
 from batchgate_server.providers.openai import OpenAIProvider
@@ -50,7 +51,10 @@ class RequestIds:
             return await create()
         key = (provider.name, request_id)
         while flight := self._flights.get(key):
+            call = current_call()
+            call.creating = "batch"
             batch = await asyncio.shield(flight)
+            call.creating = ""
             if batch:
                 check(batch)
                 return batch, None

@@ -102,6 +102,7 @@ class UploadContent:
             if piece:
                 self.sent_bytes += len(piece)
                 yield piece
+        self._call.creating = "file"
 
     async def only_checked(self) -> None:
         """Read everything and send nothing; the report has the faults."""

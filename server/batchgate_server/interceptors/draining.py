@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from batchgate_server.call import Call
-from batchgate_server.errors import ServerDraining
+from batchgate_server.errors import OutcomeUnknown, ServerDraining
 from batchgate_server.interceptors.chain import Context, Proceed
 
 
@@ -33,9 +33,16 @@ class Draining:
         try:
             return await proceed()
         except asyncio.CancelledError as exc:
-            if call.cut_off:
-                raise ServerDraining from exc
-            raise
+            if not call.cut_off:
+                raise
+            if call.creating:
+                # Not UNAVAILABLE, which clients repeat by themselves, at once and elsewhere.
+                raise OutcomeUnknown(
+                    f"the gateway is shutting down, and the {call.creating} may have been created: "
+                    "look before repeating it",
+                    metadata={"provider": call.provider},
+                ) from exc
+            raise ServerDraining from exc
         finally:
             del self._running[task]
             if not self._running:

@@ -13,7 +13,7 @@ from batchgate_server.jsonl.envelopes import (
     decode_raw,
 )
 from batchgate_server.jsonl.issues import MAX_ISSUES, Faulty, Issue
-from batchgate_server.jsonl.lines import NEWLINE, LineSplitter, LineTooLong, are_objects
+from batchgate_server.jsonl.lines import NEWLINE, LineSplitter, are_objects
 from batchgate_server.jsonl.rewriting import replace
 from batchgate_server.jsonl.rules import Rules, formed, plain
 
@@ -31,7 +31,7 @@ class JsonlChecker:
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._lines = LineSplitter(rules.max_line_bytes)
+        self._lines = LineSplitter()
         self._offset = 0  # of the next line's first byte
         self._number = 0  # of the last line, blank ones counted
         self._ids: set[str] = set()
@@ -62,18 +62,11 @@ class JsonlChecker:
         """Check the lines that `chunk` completes; what to send on, now."""
         if self.is_full:
             return b""
-        try:
-            block = self._lines.feed(chunk)
-        except LineTooLong:
-            self._note(
-                "line_too_long",
-                f"the line is longer than {self._rules.max_line_bytes} bytes",
-                line=self._number + 1,
-                offset=self._offset,
-            )
-            self._stopped = True
-            return b""
+        block = self._lines.feed(chunk)
         sent = self._check(block) if block else b""
+        if self._lines.held > self._rules.max_line_bytes and not self.is_full:
+            self._number += 1
+            self._too_long()
         return sent if self._rules.rewrites else chunk
 
     def finish(self) -> bytes:
@@ -85,13 +78,15 @@ class JsonlChecker:
         return sent if self._rules.rewrites else b""
 
     def _check(self, block: bytes) -> bytes:
+        mark = b""
         if not self._offset and block.startswith(BYTE_ORDER_MARK):
-            block = self._without_mark(block)
+            mark, block = BYTE_ORDER_MARK, block.removeprefix(BYTE_ORDER_MARK)
+            self._note_mark()
         if self._is_fine(block):
-            return block
-        return b"".join(self._check_each(block))
+            return mark + block if mark else block
+        return b"".join((mark, *self._check_each(block)))
 
-    def _without_mark(self, block: bytes) -> bytes:
+    def _note_mark(self) -> None:
         self._offset += len(BYTE_ORDER_MARK)
         if self._rules.refuses_byte_order_mark:
             self._note(
@@ -100,13 +95,14 @@ class JsonlChecker:
                 line=1,
                 offset=0,
             )
-        return block[len(BYTE_ORDER_MARK) :]
 
     def _is_fine(self, block: bytes) -> bool:
         """The quick way for blocks whose lines are all as the ones before: true if they are.
 
         Nothing is noted where it is false: then each line is looked at.
         """
+        if len(block) > self._rules.max_line_bytes:
+            return False
         try:
             if not block.isascii():
                 block.decode()
@@ -134,6 +130,9 @@ class JsonlChecker:
             if self.is_full:
                 return
             self._number += 1
+            if len(line) - line.endswith(NEWLINE) > self._rules.max_line_bytes:
+                self._too_long()
+                return
             if line.strip(BLANK):
                 self.line_count += 1
                 if self.line_count == self._rules.max_lines + 1:
@@ -213,6 +212,11 @@ class JsonlChecker:
             line = replace(line, ("url",), old_url, msgspec.json.encode(url))
         return line
 
+    def _too_long(self) -> None:
+        limit = self._rules.max_line_bytes
+        self._note("line_too_long", f"the line is longer than {limit} bytes")
+        self._stopped = True
+
     def _note(
         self,
         code: str,
@@ -223,6 +227,8 @@ class JsonlChecker:
         line: int | None = None,
         offset: int | None = None,
     ) -> None:
+        if len(self.issues) >= MAX_ISSUES:
+            return
         self.issues.append(
             Issue(
                 line=self._number if line is None else line,

@@ -25,46 +25,36 @@ def are_objects(block: bytes, count: int) -> bool:
     return place == size - 1
 
 
-class LineTooLong(Exception):
-    """A line exceeds the limit; it begins at the offset where the splitter stands."""
-
-
 class LineSplitter:
     """Gives the whole lines of each chunk as one block, and keeps the begin of the next line.
 
     A block is copied once: the kept begin and the chunk up to its last newline. No more than one
-    line is held, of at most `limit` bytes.
+    line is held: whoever feeds stops when `held` is too much.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self) -> None:
         self._pieces: list[bytes] = []
-        self._held = 0
+        self.held = 0
+        """Bytes of the line that is not complete yet."""
 
     def feed(self, chunk: bytes) -> bytes:
-        """The block of lines that `chunk` completes, newlines included; empty if it completes none.
-
-        Raises:
-            LineTooLong: the line that is being held grows too long. Feed no more.
-        """
+        """The block of lines that `chunk` completes, newlines included; empty if it completes none."""
         end = chunk.rfind(NEWLINE) + 1
         if not end:
             self._hold(chunk)
             return b""
         block = b"".join([*self._pieces, memoryview(chunk)[:end]])
-        self._pieces, self._held = [], 0
+        self._pieces, self.held = [], 0
         self._hold(chunk[end:])
         return block
 
     def rest(self) -> bytes:
         """The last line, if no newline ends it."""
         rest = b"".join(self._pieces)
-        self._pieces, self._held = [], 0
+        self._pieces, self.held = [], 0
         return rest
 
     def _hold(self, piece: bytes) -> None:
         if piece:
             self._pieces.append(piece)
-            self._held += len(piece)
-            if self._held > self._limit:
-                raise LineTooLong
+            self.held += len(piece)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from batchgate_server.jsonl.envelopes import decode_any
 
-TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
+# Possessive, since a place to come back to for each byte of a long string would take gigabytes.
+TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]:,]|[^\s{}\[\]:,"]+', re.DOTALL)
 OPEN, CLOSE = {b"{", b"["}, {b"}", b"]"}
 
 

@@ -114,7 +114,7 @@ def retry_seconds(headers: Mapping[str, str]) -> float | None:
             return min(seconds, MAX_RETRY_SECONDS)
     try:
         when = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     seconds = (when - datetime.now(UTC)).total_seconds()

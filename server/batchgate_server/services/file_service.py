@@ -81,6 +81,8 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
         """List a page of files."""
         provider = self._providers.select(request.provider)
         purpose = checked_word("purpose", request.purpose) if request.purpose else ""
+        if request.order not in pb.SortOrder.values():
+            raise InvalidField("order", "is none of SortOrder")
         ascending = request.order == pb.SORT_ORDER_ASC
         scope = ("files", provider.name, purpose, "asc" if ascending else "desc")
         page = await provider.list_files(
@@ -125,8 +127,12 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
 def _checker(provider: OpenAIProvider, metadata: pb.UploadFileMetadata) -> JsonlChecker | None:
     """What checks the lines of an upload: nothing, where it is off or no batch file."""
     check = metadata.jsonl_check
+    if check not in pb.JsonlCheck.values():
+        raise InvalidField("metadata.jsonl_check", "is none of JsonlCheck")
+    # It stands in the message of each line that differs.
+    endpoint = checked_word("metadata.endpoint", metadata.endpoint) if metadata.endpoint else ""
     if check == pb.JSONL_CHECK_UNSPECIFIED and metadata.purpose == BATCH:
         check = pb.JSONL_CHECK_STRICT
     if check != pb.JSONL_CHECK_STRICT:
         return None
-    return JsonlChecker(provider.line_rules(metadata.endpoint))
+    return JsonlChecker(provider.line_rules(endpoint))

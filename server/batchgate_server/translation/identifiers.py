@@ -6,7 +6,7 @@ from batchgate_server.errors import InvalidField
 
 # Providers' own ids are shorter; servers that pack routing into ids make them longer.
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:=~-]{0,511}", re.ASCII)
-MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}(?:;\s?[\w.+-]+=[\w.+-]+)*", re.ASCII)
+MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}(?:; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
 WORD = re.compile(r"[\x21-\x7e]{1,256}")
 MAX_FILENAME_BYTES = 512
 
