@@ -1,6 +1,7 @@
 """Lines of batch files, checked while they stream."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -110,6 +111,20 @@ def test_each_fault_is_told_with_its_line_and_offset(bad: bytes, code: str, para
     assert codes(checker) == [(2, code, param)]
     assert checker.issues[0].byte_offset == len(first)
     assert checker.line_count == 3
+
+
+def test_long_custom_ids_take_no_more_memory_than_short_ones() -> None:
+    long = "x" * 5000
+    checker = JsonlChecker(Rules(max_lines=2000, max_line_bytes=10_000))
+    tracemalloc.start()
+    for number in range(1000):
+        checker.feed(line(f"{number}{long}") + b"\n")
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert checker.issues == []
+    assert held < 500_000
+    checker.feed(line(f"1001{long}") + b"\n" + line(f"7{long}") + b"\n")
+    assert codes(checker) == [(1002, "duplicate_custom_id", "custom_id")]
 
 
 def test_a_body_without_a_model_is_no_fault() -> None:

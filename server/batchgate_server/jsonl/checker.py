@@ -1,5 +1,6 @@
 """All lines of a file checked and rewritten while they stream."""
 
+import hashlib
 from collections.abc import Iterable
 
 import msgspec
@@ -19,6 +20,8 @@ from batchgate_server.jsonl.rules import Rules, formed, plain
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_NAMES = 100
+# Longer custom_ids are remembered by their digests: a file may be hardly anything else.
+LONGEST_KEPT_ID = 64
 BLANK = b" \t\r\n"
 
 
@@ -34,7 +37,7 @@ class JsonlChecker:
         self._lines = LineSplitter()
         self._offset = 0  # of the next line's first byte
         self._number = 0  # of the last line, blank ones counted
-        self._ids: set[str] = set()
+        self._ids: set[str | bytes] = set()
         self._seen: set[tuple[str, str, str | Absent]] = set()
         self._model: str | None = None
         self._url = plain(rules.endpoint)
@@ -112,7 +115,9 @@ class JsonlChecker:
         lines = len(envelopes)
         if self.line_count + lines > self._rules.max_lines or not are_objects(block, lines):
             return False
-        ids = {envelope.custom_id for envelope in envelopes}
+        ids: set[str | bytes] = {envelope.custom_id for envelope in envelopes}
+        if max(map(len, ids), default=0) > LONGEST_KEPT_ID:
+            ids = {_mark(envelope.custom_id) for envelope in envelopes}
         if len(ids) != lines or not self._ids.isdisjoint(ids):
             return False
         for envelope in envelopes:
@@ -164,14 +169,15 @@ class JsonlChecker:
 
     def _judge(self, envelope: Envelope) -> None:
         custom_id = envelope.custom_id
-        if custom_id in self._ids:
+        mark = _mark(custom_id)
+        if mark in self._ids:
             self._note(
                 "duplicate_custom_id",
                 "another line has this custom_id already",
                 param="custom_id",
                 custom_id=custom_id,
             )
-        self._ids.add(custom_id)
+        self._ids.add(mark)
         if envelope.method != "POST":
             self._note("invalid_method", "method must be POST", param="method", custom_id=custom_id)
         self._url = self._url or plain(envelope.url)
@@ -239,6 +245,13 @@ class JsonlChecker:
                 message=message,
             )
         )
+
+
+def _mark(custom_id: str) -> str | bytes:
+    """What a custom_id is known by: itself, or a digest of one that is long."""
+    if len(custom_id) <= LONGEST_KEPT_ID:
+        return custom_id
+    return hashlib.blake2b(custom_id.encode(), digest_size=16).digest()
 
 
 def _lines(block: bytes) -> Iterable[bytes]:
