@@ -188,6 +188,7 @@ def test_a_model_whose_name_is_written_with_escapes() -> None:
                 "\ufeff{}",
                 '["\\ud83d"]',
                 '{"a": "\\ud83d", "b": NaN}',
+                '{"a": "\\ud83d", "b": 1e999}',
                 '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}",
             )
         ),

@@ -113,7 +113,12 @@ class RowWriter:
         if not isinstance(body, dict):
             raise RowFault("body_json", "invalid_json_line", "is not a JSON object")
         body, model = self._with_model(body, "body_json")
-        return json.dumps(body).encode(), model
+        try:
+            return json.dumps(body, allow_nan=False).encode(), model
+        except ValueError:
+            raise RowFault(
+                "body_json", "invalid_json_line", "has a number that is too large"
+            ) from None
 
     def _with_model(self, body: dict[str, object], field: str) -> tuple[dict[str, object], str]:
         if self._model and "model" not in body:
