@@ -1,5 +1,6 @@
 """REST calls: how requests are built, and what becomes of answers that cannot be read."""
 
+import asyncio
 import gzip
 import json
 import zlib
@@ -270,6 +271,14 @@ async def test_each_failure_on_the_way_has_its_error(kind: type[Exception], crea
         assert type(error) is (OutcomeUnknown if creates else SENT[kind])
     assert error.metadata["provider"] == "p"
     assert KEY not in error.message
+
+
+async def test_a_full_pool_says_so() -> None:
+    def full(request: httpx.Request) -> httpx.Response:
+        raise httpx.PoolTimeout("full") from asyncio.CancelledError()
+
+    error = await failed(full)
+    assert error.message.endswith(": all of the gateway's connections to it are in use")
 
 
 async def test_a_defect_is_not_dressed_up_as_the_providers() -> None:

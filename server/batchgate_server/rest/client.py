@@ -358,6 +358,9 @@ class RestClient:
 
     def _why(self, exc: BaseException) -> str:
         """The system's word for a failed connection, from the innermost cause."""
+        if isinstance(exc, httpx.PoolTimeout):
+            # Behind it is only the wait's own cancellation.
+            return "all of the gateway's connections to it are in use"
         while cause := exc.__cause__ or exc.__context__:
             exc = cause
         if isinstance(exc, OSError) and (exc.errno or 0) > 0 and not isinstance(exc, ssl.SSLError):
