@@ -17,14 +17,23 @@ BEGIN, END = (
 def settings_table() -> str:
     """The table in Markdown."""
     rows = ["| setting | default | meaning |", "|---|---|---|"]
-    for row in reference():
+    # What has to be given comes first, within each table of the file.
+    tables = [row.name.rpartition(".")[0] for row in reference()]
+    ordered = sorted(
+        reference(),
+        key=lambda row: (tables.index(row.name.rpartition(".")[0]), row.default != "required"),
+    )
+    for row in ordered:
         default = f"`{row.default}`" if row.default not in {"", "required"} else row.default
         rows.append(f"| `{row.name}` | {default} | {row.meaning} |")
     rows += [
         "",
         "Its variable is `BATCHGATE_` and the setting in capitals, with `__` for each dot:",
     ]
-    rows.append("`BATCHGATE_PROVIDERS__AZURE_EU__API_VERSION` is `providers.azure-eu.api_version`.")
+    rows.append(
+        "`BATCHGATE_PROVIDERS__AZURE_EU__API_VERSION` is `providers.azure-eu.api_version` if"
+    )
+    rows.append("the file has a profile `azure-eu`; a new profile is called `azure_eu` then.")
     return "\n".join(rows)
 
 

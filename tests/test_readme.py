@@ -180,3 +180,14 @@ def test_the_grpcurl_lines_run_one_after_the_other(shell: Shell) -> None:
     assert '"custom_id": "one"' in outputs["StreamBatchResults"]
     assert "nothing is left to retry" in outputs["RetryBatch"]
     assert '"deleted": true' in outputs["DeleteFile"]
+
+
+def test_the_example_in_python_runs(shell: Shell) -> None:
+    (example,) = blocks("Call it from code", "python")
+    for word, value in shell.words.items():
+        example = example.replace(word, value)
+    done = subprocess.run(
+        [sys.executable, "-c", example], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("a True {")

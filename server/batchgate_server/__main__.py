@@ -8,7 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
+import uvloop
 
+from batchgate_server.addresses import is_local
 from batchgate_server.application import Application
 from batchgate_server.logs import configure_logs
 from batchgate_server.settings import Settings
@@ -22,12 +24,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """
     configure_logs(settings.log)
     _run_in_longer_slices()
-    try:
-        import uvloop  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        asyncio.run(_serve(settings, announce))
-    else:
-        uvloop.run(_serve(settings, announce))
+    uvloop.run(_serve(settings, announce))
 
 
 def _run_in_longer_slices() -> None:
@@ -54,6 +51,12 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     announce(application.address)
+    if not is_local(application.address):
+        log.warning(
+            "whoever reaches this address can call all providers: there is no TLS and no caller "
+            "authentication",
+            address=application.address,
+        )
     log.info("serving", address=application.address, providers=list(settings.providers))
     await stopping.wait()
     # A second signal gets its usual, immediate effect.

@@ -16,7 +16,14 @@ from batchgate_client.cli.children import Child, ChildFailedError, running
 from batchgate_client.cli.program import app
 from batchgate_client.cli.walkthrough import Step, WalkthroughFailedError
 
-DEMO = [sys.executable, "-m", "batchgate_client", "demo"]
+# A shell that runs the tests in the background lets its children ignore SIGINT.
+MAIN = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from batchgate_client.cli import main
+main()
+"""
+DEMO = [sys.executable, "-c", MAIN, "demo"]
 STEPS = [
     "uploaded",
     "created",

@@ -35,7 +35,10 @@ def test_a_port_in_use() -> None:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = CliRunner().invoke(app, ["sandbox", "--listen", address])
     assert done.exit_code == 2
-    assert done.stderr == f"batchgate: cannot listen on {address}: Address already in use\n"
+    assert (
+        done.stderr
+        == f"batchgate: cannot listen on {address}: Address already in use; choose another with --listen\n"
+    )
 
 
 @pytest.mark.parametrize("options", [["--speed", "warp"], ["--listen", "nowhere"]])

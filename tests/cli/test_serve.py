@@ -134,7 +134,10 @@ def test_an_address_that_cannot_be_had(
     monkeypatch.setattr(batchgate_server.__main__, "serve", serve)
     done = CliRunner().invoke(app, ["serve", "--listen", "127.0.0.1:1"], env=environment)
     assert done.exit_code == 2
-    assert done.stderr == f"batchgate: cannot listen on 127.0.0.1:1: {reason}\n"
+    assert (
+        done.stderr
+        == f"batchgate: cannot listen on 127.0.0.1:1: {reason}; choose another with --listen\n"
+    )
 
 
 def test_an_error_while_serving_is_no_listening_error(

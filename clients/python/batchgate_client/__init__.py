@@ -1,1 +1,1 @@
-"""The Python client and the command line of batchgate."""
+"""The command line of batchgate."""

@@ -93,7 +93,7 @@ class UploadContent:
         await self._confirm_end()
         if not any_chunk:
             raise UploadProtocol(
-                "no chunk followed the metadata; send an empty file as an empty one"
+                "no chunk followed the metadata; send an empty file as one empty chunk"
             )
         self._verify()
         if self._checker:

@@ -173,7 +173,7 @@ class JsonlChecker:
         if mark in self._ids:
             self._note(
                 "duplicate_custom_id",
-                "another line has this custom_id already",
+                f"another line has the custom_id {custom_id[:64]!r} already",
                 param="custom_id",
                 custom_id=custom_id,
             )

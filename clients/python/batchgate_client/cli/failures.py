@@ -33,4 +33,4 @@ def cannot_listen(address: str, error: OSError) -> typer.Exit:
     """The failure of a listener; gRPC does not say why, the operating system does."""
     # Not the error's own text: asyncio appends to it what is said here already.
     reason = os.strerror(error.errno) if error.errno else "in use, or no address of this machine"
-    return failure(f"cannot listen on {address}: {reason}", code=2)
+    return failure(f"cannot listen on {address}: {reason}; choose another with --listen", code=2)

@@ -33,6 +33,8 @@ def sandbox(
     try:
         run(listen=listen, speed=speed, directory=directory)
     except OSError as error:
+        if error.filename:
+            raise failure(f"--dir {error.filename}: {error.strerror}", code=2) from None
         raise cannot_listen(listen, error) from None
     except ValueError as error:
         raise failure(str(error), code=2) from None
