@@ -218,6 +218,28 @@ async def test_a_passing_fault_does_not_end_a_watch(
     assert await call.code() == grpc.StatusCode.OK
 
 
+async def test_a_batch_that_always_fails_does_not_hold_up_the_others(
+    open_fast: Open, account: Account
+) -> None:
+    gateway = await open_fast(first_poll_seconds=0.01, slowest_poll_seconds=60)
+    bad, good = [await create(gateway, outcome="stalled") for _ in range(2)]
+    path = f"/v1/batches/{bad}"
+    headers = {"retry-after": "60"}
+    await account.fault(kind="answer", status=500, path=path, headers=headers, times=None)
+    failing = watch(gateway, bad)
+    await eventually(lambda: faulty(account, 1))
+    call = watch(gateway, good)
+    async with asyncio.timeout(10):
+        await stalled(call)
+    request = batch_service_pb2.WaitBatchRequest(batch_id=good, timeout=Duration(nanos=1))
+    assert (await gateway.batches.WaitBatch(request)).batch.id == good
+    await cancel(gateway, good)
+    assert (await everything(call))[-1].batch.status == CANCELLED
+    assert not failing.done()
+    failing.cancel()
+    await cancel(gateway, bad)
+
+
 async def faulty(account: Account, times: int) -> bool:
     return len([one for one in await polls(account) if one["fault"]]) >= times
 
