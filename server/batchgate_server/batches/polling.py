@@ -11,7 +11,7 @@ from grpc import StatusCode
 
 from batchgate_server.batches.observation import Observation, Watched
 from batchgate_server.batches.tempo import interval, pause, stage_age
-from batchgate_server.call import Call, enter_call
+from batchgate_server.call import Call, current_call, enter_call
 from batchgate_server.errors import (
     GatewayError,
     InternalError,
@@ -209,7 +209,10 @@ class Poller:
 
     def _saw(self, watched: Watched, batch: RestBatch) -> None:
         self._suspect = None
-        known, seen = watched.latest, Observation(batch, time.time())
+        known, seen = (
+            watched.latest,
+            Observation(batch, time.time(), current_call().provider_request_id),
+        )
         if known and known.stage() != seen.stage():
             watched.stage_since = seen.observed_at
         watched.latest, watched.fault, watched.faults, watched.missed = seen, None, 0, 0
