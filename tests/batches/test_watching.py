@@ -284,6 +284,74 @@ async def test_a_bad_answer_about_one_batch_does_not_hold_up_the_others(
         assert is_terminal((await seen(bad)).batch)
 
 
+FAILING = {"retry-after": "1000"}
+
+
+async def test_a_batch_whose_look_fails_does_not_hold_up_the_others(
+    canned: CannedProvider, watching: Watching
+) -> None:
+    canned.add("batch_good")
+    canned.answer = lambda request: (
+        httpx.Response(500, headers=FAILING) if "batch_bad" in str(request.url) else None
+    )
+    async with AsyncExitStack() as stack:
+        (bad,) = await watch_all(stack, watching, canned, "batch_bad")
+        await eventually(lambda: bad.fault)
+        (good,) = await watch_all(stack, watching, canned, "batch_good")
+        assert good.fault is None
+        await seen(good)
+        await eventually(lambda: canned.asked.count("batch_good") > 3)
+        canned.batches["batch_good"]["status"] = "completed"
+        assert is_terminal((await seen(good)).batch)
+        assert bad.fault is not None
+    assert canned.asked.count("batch_bad") == 1
+
+
+async def test_a_batch_whose_look_failed_is_not_looked_at_early(
+    canned: CannedProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polling, "EARLY", 10**6)
+    watching = Watching(FAST)
+    canned.add("batch_good", "batch_bad")
+    async with AsyncExitStack() as stack:
+        good, bad = await watch_all(stack, watching, canned, "batch_good", "batch_bad")
+        await asyncio.gather(seen(good), seen(bad))
+        canned.answer = lambda request: (
+            None if "batch_good" in str(request.url) else httpx.Response(500, headers=FAILING)
+        )
+        monkeypatch.setattr(watching._pollers["openai"], "_lists_at", float("inf"))
+        await eventually(lambda: bad.fault)
+        canned.answer = lambda request: None
+        monkeypatch.setattr(watching._pollers["openai"], "_lists_at", 0.0)
+        canned.asked.clear()
+        await eventually(lambda: len(canned.asked) > 3)
+    assert set(canned.asked) == {"batch_good"}
+
+
+@pytest.mark.parametrize("kind", ["two batches", "429", "reset"])
+async def test_what_speaks_for_the_provider_holds_up_all(canned: CannedProvider, kind: str) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        if kind == "reset":
+            raise httpx.ReadError("reset")
+        return httpx.Response(429 if kind == "429" else 500, headers=FAILING)
+
+    canned.answer = fail
+    canned.add("batch_good")
+    slow = Watching(SLOW)
+    async with AsyncExitStack() as stack:
+        (one,) = await watch_all(stack, slow, canned, "batch_1")
+        await eventually(lambda: one.fault)
+        if kind == "two batches":
+            (other,) = await watch_all(stack, slow, canned, "batch_2")
+            assert other.fault is None
+            await eventually(lambda: other.fault)
+        canned.answer = lambda request: None
+        (good,) = await watch_all(stack, slow, canned, "batch_good")
+        assert good.fault is not None
+        assert await good.next(0.02) is None
+    assert "batch_good" not in canned.asked
+
+
 async def test_a_batch_that_vanishes_is_doubted_once(
     canned: CannedProvider, watching: Watching
 ) -> None:

@@ -11,6 +11,7 @@ import grpc
 import httpx
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from structlog.testing import capture_logs
 
 from batchgate.v1 import batch_pb2, batch_service_pb2, batch_service_pb2_grpc, file_service_pb2
 from batchgate_server.batches.watching import Subscription, wait_until_terminal
@@ -218,6 +219,28 @@ async def test_a_passing_fault_does_not_end_a_watch(
     assert await call.code() == grpc.StatusCode.OK
 
 
+async def test_a_batch_that_always_fails_does_not_hold_up_the_others(
+    open_fast: Open, account: Account
+) -> None:
+    gateway = await open_fast(first_poll_seconds=0.01, slowest_poll_seconds=60)
+    bad, good = [await create(gateway, outcome="stalled") for _ in range(2)]
+    path = f"/v1/batches/{bad}"
+    headers = {"retry-after": "60"}
+    await account.fault(kind="answer", status=500, path=path, headers=headers, times=None)
+    failing = watch(gateway, bad)
+    await eventually(lambda: faulty(account, 1))
+    call = watch(gateway, good)
+    async with asyncio.timeout(10):
+        await stalled(call)
+    request = batch_service_pb2.WaitBatchRequest(batch_id=good, timeout=Duration(nanos=1))
+    assert (await gateway.batches.WaitBatch(request)).batch.id == good
+    await cancel(gateway, good)
+    assert (await everything(call))[-1].batch.status == CANCELLED
+    assert not failing.done()
+    failing.cancel()
+    await cancel(gateway, bad)
+
+
 async def faulty(account: Account, times: int) -> bool:
     return len([one for one in await polls(account) if one["fault"]]) >= times
 
@@ -421,6 +444,60 @@ async def test_a_caller_who_does_not_read_gets_the_newest_state_later(
     assert len(messages) < 50
     assert messages[-1].batch.status == COMPLETED
     assert messages[-1].batch.request_counts.completed > asked - 2
+
+
+NAMED = {
+    "WatchBatch": batch_service_pb2.WatchBatchRequest(batch_id="batch_1"),
+    "WaitBatch": batch_service_pb2.WaitBatchRequest(batch_id="batch_1"),
+    "StreamBatchResults": batch_service_pb2.StreamBatchResultsRequest(
+        batch_id="batch_1", wait_until_done=True
+    ),
+}
+
+
+@pytest.mark.parametrize("status", [200, 403])
+@pytest.mark.parametrize("method", NAMED)
+async def test_a_call_that_watches_names_the_providers_last_request(
+    open_gateway: OpenGateway, busy: CannedProvider, method: str, status: int
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        number = len(busy.asked)
+        headers = {"x-request-id": f"req_{number}"}
+        state = "cancelled" if number == 5 else "in_progress"
+        code = status if number == 5 else 200
+        return httpx.Response(code, json={"id": "batch_1", "status": state}, headers=headers)
+
+    busy.answer = answer
+    gateway = await open_busy(open_gateway, busy)
+    with capture_logs() as lines:
+        call = getattr(gateway.batches, method)(NAMED[method])
+        if status == 200:
+            await (everything(call) if hasattr(call, "__aiter__") else call)
+            trailing = dict(await call.trailing_metadata())
+        else:
+            failure = await failed(call)
+            trailing = failure.trailing
+            assert failure.metadata["provider_request_id"] == "req_5"
+        await eventually(lambda: any(line["event"] == "rpc" for line in lines))
+    assert len(busy.asked) == 5
+    assert trailing["x-provider-request-id"] == "req_5"
+    (line,) = [line for line in lines if line["event"] == "rpc"]
+    assert line["provider_request_id"] == "req_5"
+
+
+async def test_a_watch_that_is_cancelled_is_logged_with_the_last_look(
+    gateway: Gateway,
+) -> None:
+    batch_id = await create(gateway, outcome="stalled")
+    with capture_logs() as lines:
+        call = watch(gateway, batch_id)
+        await stalled(call)
+        call.cancel()
+        await eventually(lambda: any(line["event"] == "rpc" for line in lines))
+    (line,) = [line for line in lines if line["event"] == "rpc"]
+    assert line["code"] == "CANCELLED"
+    assert line["provider_request_id"].startswith("req_")
+    await cancel(gateway, batch_id)
 
 
 async def test_wait_for_the_end(gateway: Gateway) -> None:

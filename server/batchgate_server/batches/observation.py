@@ -21,6 +21,8 @@ class Observation:
 
     batch: RestBatch
     observed_at: float
+    provider_request_id: str = ""
+    """Of the look, which may have been at several batches."""
 
     def stage(self) -> tuple[str, str, str]:
         """The status and the file ids: what moves a batch on."""

@@ -11,7 +11,7 @@ from grpc import StatusCode
 
 from batchgate_server.batches.observation import Observation, Watched
 from batchgate_server.batches.tempo import interval, pause, stage_age
-from batchgate_server.call import Call, enter_call
+from batchgate_server.call import Call, current_call, enter_call
 from batchgate_server.errors import (
     GatewayError,
     InternalError,
@@ -54,6 +54,7 @@ class Poller:
         # By the loop's clock: when the provider may be asked again, for lists, and warned of.
         self._open_at = self._lists_at = self._warn_at = 0.0
         self._fault: GatewayError | None = None  # why it is not to be asked before `_open_at`
+        self._suspect: Watched | None = None  # the last that failed, if no look has gone well since
 
     def join(self, batch_id: str) -> Watched:
         """Watch a batch. A state that others have seen is there at once, and soon renewed."""
@@ -115,7 +116,9 @@ class Poller:
             due += [
                 watched
                 for watched in idle
-                if now < watched.due <= now + EARLY * watched.interval and not watched.unlisted
+                if now < watched.due <= now + EARLY * watched.interval
+                and not watched.unlisted
+                and not watched.faults
             ]
             for watched in due:
                 watched.looking = True
@@ -175,7 +178,7 @@ class Poller:
         if not isinstance(fault, ProviderCredentialRejected) and not passing(fault):
             return set(missing)
         for watched in list(missing):
-            self._failed(watched, fault)
+            self._failed(watched, fault, of_list=True)
         return set()
 
     async def _get(self, watched: Watched) -> None:
@@ -205,7 +208,11 @@ class Poller:
     # What a look brought.
 
     def _saw(self, watched: Watched, batch: RestBatch) -> None:
-        known, seen = watched.latest, Observation(batch, time.time())
+        self._suspect = None
+        known, seen = (
+            watched.latest,
+            Observation(batch, time.time(), current_call().provider_request_id),
+        )
         if known and known.stage() != seen.stage():
             watched.stage_since = seen.observed_at
         watched.latest, watched.fault, watched.faults, watched.missed = seen, None, 0, 0
@@ -221,7 +228,7 @@ class Poller:
         if seen.differs(known):
             watched.tell()
 
-    def _failed(self, watched: Watched, fault: GatewayError) -> None:
+    def _failed(self, watched: Watched, fault: GatewayError, *, of_list: bool = False) -> None:
         if isinstance(fault, ProviderNotFound):
             watched.missed += 1
             # A batch that was there is doubted once: storage that is behind answers 404 too.
@@ -234,10 +241,20 @@ class Poller:
         watched.faults += 1
         seconds = pause(self._settings, fault, faults=watched.faults, luck=luck())
         watched.fault, watched.due = fault, self._loop.time() + seconds
-        if fault.code in PASSING and watched.due > self._open_at:
-            # The provider's trouble, not the batch's: all of its batches wait.
-            self._fault, self._open_at = fault, watched.due
+        if fault.code in PASSING:
+            if (of_list or self._is_general(watched, fault)) and watched.due > self._open_at:
+                # The provider's trouble, not the batch's: all of its batches wait.
+                self._fault, self._open_at = fault, watched.due
+            self._suspect = watched
         self._log(watched, fault, seconds)
+
+    def _is_general(self, watched: Watched, fault: GatewayError) -> bool:
+        """Whether what went wrong with one batch would go wrong with the others too."""
+        # A provider that answers 5xx may do so for this batch alone, until another one fails too.
+        if fault.code is not StatusCode.UNAVAILABLE or "http_status" not in fault.metadata:
+            return True
+        suspect = self._suspect
+        return suspect is not None and suspect is not watched and suspect.watchers > 0
 
     def _end(self, watched: Watched, error: GatewayError) -> None:
         watched.end = error

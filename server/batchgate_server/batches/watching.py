@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from batchgate_server.batches.observation import TERMINAL, Observation, Watched, is_terminal
 from batchgate_server.batches.polling import Poller
 from batchgate_server.call import current_call
-from batchgate_server.errors import GatewayError, ProviderTimeout, ServerDraining
+from batchgate_server.errors import GatewayError, ProviderError, ProviderTimeout, ServerDraining
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.settings import WatchSettings
 
@@ -100,7 +100,15 @@ class Watching:
         watched = poller.join(batch_id)
         call.endless = True
         try:
-            yield Subscription(watched)
+            try:
+                yield Subscription(watched)
+            finally:
+                # The looks are no part of this call, but what it tells comes from them.
+                if watched.latest is not None:
+                    call.provider_request_id = watched.latest.provider_request_id
+        except ProviderError as exc:
+            call.provider_request_id = exc.metadata.get("provider_request_id", "")
+            raise
         finally:
             call.endless = False
             poller.leave(watched)
