@@ -222,3 +222,12 @@ def test_any_split_gives_the_same_report_and_the_same_bytes(
     assert result((1,) * len(content)) == whole
     if not whole[0]:
         assert checked(content, rules=rules, sizes=tuple(sizes))[1] == content
+
+
+def test_long_names_are_compared_whole_and_told_in_part() -> None:
+    """The report goes into an answer that clients take only up to 4 MiB."""
+    name = "m" * 3000
+    checker = check(line("a", url="/" + name, body={"model": name}))
+    assert (list(checker.models), list(checker.urls)) == ([name[:256]], ["/" + name[:255]])
+    others = line("a", body={"model": name}) + b"\n" + line("b", body={"model": name + "x"})
+    assert codes(check(others)) == [(2, "model_mismatch", "body.model")]

@@ -20,6 +20,8 @@ from batchgate_server.jsonl.rules import Rules, formed, plain
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_NAMES = 100
+# Characters of a name in the report, whose answer must stay small.
+LONGEST_NAME = 256
 # Longer custom_ids are remembered by their digests: a file may be hardly anything else.
 LONGEST_KEPT_ID = 64
 BLANK = b" \t\r\n"
@@ -47,9 +49,9 @@ class JsonlChecker:
         """Lines that are not blank."""
         self.rewritten_lines = 0
         self.models: dict[str, None] = {}
-        """The models that lines name, as received, in order of appearance."""
+        """The models that lines name, as received but cut off, in order of appearance."""
         self.urls: dict[str, None] = {}
-        """The urls that lines name, as received, in order of appearance."""
+        """The urls that lines name, as received but cut off, in order of appearance."""
 
     @property
     def rewrites(self) -> bool:
@@ -185,12 +187,12 @@ class JsonlChecker:
             wanted = self._rules.endpoint or "that of the lines before"
             self._note("url_mismatch", f"url must be {wanted}", param="url", custom_id=custom_id)
         if len(self.urls) < MAX_NAMES:
-            self.urls[envelope.url] = None
+            self.urls[envelope.url[:LONGEST_NAME]] = None
         model = envelope.body.model
         if not isinstance(model, str):
             return
         if len(self.models) < MAX_NAMES:
-            self.models[model] = None
+            self.models[model[:LONGEST_NAME]] = None
         wanted_model = self._rules.models.get(model, model)
         self._model = wanted_model if self._model is None else self._model
         if wanted_model != self._model:
