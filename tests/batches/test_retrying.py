@@ -45,6 +45,16 @@ async def test_what_was_never_answered_is_tried_again() -> None:
     }
 
 
+@pytest.mark.parametrize("scope", [pb.RETRY_SCOPE_UNSUCCESSFUL, pb.RETRY_SCOPE_FAILED_ONLY])
+async def test_an_answer_without_a_status_is_tried_again(scope: pb.RetryScope) -> None:
+    held = Held(
+        input=[request("a") + b"\n" + request("b")],
+        output=[result("a") + b'\n{"custom_id": "b", "response": {}}'],
+    )
+    await retried(held, scope=scope)
+    assert held.uploaded == request("b") + b"\n"
+
+
 async def test_the_old_batch_gives_what_the_request_leaves_out() -> None:
     held = Held(input=[request("a")])
     old = {"team": "blue", "batchgate_request_id": "old", "batchgate_other": "x"}

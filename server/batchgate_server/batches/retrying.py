@@ -153,7 +153,7 @@ class Retry:
 
 def _was_answered(line: ResultLine) -> bool:
     """Whether a line without success failed by itself, and not since the batch ended early."""
-    if line.response and line.response.status_code >= FIRST_ERROR_STATUS:
+    if line.response and (line.response.status_code >= FIRST_ERROR_STATUS or not line.failed):
         return True
     return bool(line.failed and line.error and line.error.code not in ABANDONED)
 
