@@ -9,6 +9,7 @@ from batchgate_server.batches import result_lines
 from batchgate_server.batches.retrying import Retry
 from batchgate_server.errors import (
     BatchNotFinished,
+    InvalidField,
     ProviderBadResponse,
     ProviderConflict,
     ProviderNotFound,
@@ -45,6 +46,16 @@ async def test_what_was_never_answered_is_tried_again() -> None:
     }
 
 
+@pytest.mark.parametrize("scope", [pb.RETRY_SCOPE_UNSUCCESSFUL, pb.RETRY_SCOPE_FAILED_ONLY])
+async def test_an_answer_without_a_status_is_tried_again(scope: pb.RetryScope) -> None:
+    held = Held(
+        input=[request("a") + b"\n" + request("b")],
+        output=[result("a") + b'\n{"custom_id": "b", "response": {}}'],
+    )
+    await retried(held, scope=scope)
+    assert held.uploaded == request("b") + b"\n"
+
+
 async def test_the_old_batch_gives_what_the_request_leaves_out() -> None:
     held = Held(input=[request("a")])
     old = {"team": "blue", "batchgate_request_id": "old", "batchgate_other": "x"}
@@ -52,6 +63,16 @@ async def test_the_old_batch_gives_what_the_request_leaves_out() -> None:
     await retried(held)
     assert held.created["completion_window"] == "48h"
     assert held.created["metadata"] == {"team": "blue", "batchgate_retry_of": "batch_1"}
+
+
+async def test_labels_that_leave_no_room_are_told_of_before_files_are_read() -> None:
+    held = Held(input=[request("a")], output=[result("b")])
+    held.batch["metadata"] = {str(number): "x" for number in range(16)}
+    with pytest.raises(InvalidField, match="at most 15 pairs: those of batch_1 fill all 16"):
+        await retried(held, request_id="again")
+    assert [each.url.path for each in held.requests] == ["/v1/batches/batch_1"]
+    await retried(held)
+    assert held.created["metadata"] == held.batch["metadata"]
 
 
 async def test_an_endpoint_that_the_provider_does_not_tell_is_that_of_the_lines() -> None:

@@ -222,3 +222,57 @@ def test_any_split_gives_the_same_report_and_the_same_bytes(
     assert result((1,) * len(content)) == whole
     if not whole[0]:
         assert checked(content, rules=rules, sizes=tuple(sizes))[1] == content
+
+
+def test_long_names_are_compared_whole_and_told_in_part() -> None:
+    """The report goes into an answer that clients take only up to 4 MiB."""
+    name = "m" * 3000
+    checker = check(line("a", url="/" + name, body={"model": name}))
+    assert (list(checker.models), list(checker.urls)) == ([name[:256]], ["/" + name[:255]])
+    others = line("a", body={"model": name}) + b"\n" + line("b", body={"model": name + "x"})
+    assert codes(check(others)) == [(2, "model_mismatch", "body.model")]
+
+
+def half(content: bytes) -> bytes:
+    return content.replace(b"HALF", rb"\ud83c").replace(b"REST", rb"\uDF89")
+
+
+@pytest.mark.parametrize("text", ["HALF", "REST", "HALFHALFREST", "x HALFREST\\HALF", "RESTHALF"])
+def test_half_a_surrogate_pair_is_no_fault(text: str) -> None:
+    """A text that was cut off in an emoji is grammatical JSON, and providers take it."""
+    content = half(line("a", body={"model": "m", "user": text}) + b"\n" + line("b") + b"\n")
+    checker, sent = checked(content)
+    assert codes(checker) == []
+    assert (checker.line_count, list(checker.models), sent) == (2, ["m"], content)
+
+
+def test_names_with_halves_are_compared_as_they_are() -> None:
+    for long in ("", "x" * 100):
+        content = half(line("HALF" + long) + b"\n" + line("REST" + long) + b"\n")
+        assert codes(check(content)) == []
+        checker = check(content + half(line("HALF" + long)))
+        assert codes(checker) == [(3, "duplicate_custom_id", "custom_id")]
+        assert checker.issues[0].custom_id == "?" + long
+    named = half(line("a", url="/HALF", body={"model": "HALF"}))
+    checker = check(named)
+    assert (list(checker.models), list(checker.urls)) == (["?"], ["/?"])
+    other = half(line("b", url="/REST", body={"model": "REST"}))
+    assert codes(check(named + b"\n" + other)) == [
+        (2, "url_mismatch", "url"),
+        (2, "model_mismatch", "body.model"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bad", "code", "param"),
+    [
+        (line("HALF", url=...), "missing_required_parameter", "url"),
+        (line("HALF", body=7), "missing_required_parameter", "body"),
+        (line("HALF")[:-1], "invalid_json_line", ""),
+        (line("HALF", body={"n": float("nan")}), "invalid_json_line", ""),
+        (line(r"HALF").replace(b"HALF", rb"HALF\uzzzz"), "invalid_json_line", ""),
+        (line("HALF").replace(b"HALF", b"HALF\xed\xa0\xbc"), "invalid_utf8", ""),
+    ],
+)
+def test_a_half_hides_no_other_fault(bad: bytes, code: str, param: str) -> None:
+    assert codes(check(half(bad))) == [(1, code, param)]

@@ -109,3 +109,16 @@ def test_rewriting_then_parsing_is_parsing_then_rewriting(body: dict[str, Any], 
     line["body"]["model"], line["url"] = "my-deployment", "/u"
     assert json.loads(sent) == line
     assert count == 1
+
+
+@pytest.mark.parametrize("url", ["/u", r"/u\uD83C"])
+def test_a_line_with_half_a_surrogate_pair(url: str) -> None:
+    line = (
+        rb'{"custom_id":"\ud83c","method":"POST","body":{"\udf89":"\ufffd gpt-4o-mini",'
+        rb'"model":"%b","user":"\ud83c\udf89 \ud83c"},"url":"%b"}'
+    )
+    new_url = "/v1" + url.replace("D83C", "d83c")
+    wanted = line % (b"my-deployment", new_url.encode())
+    content = line % (b"gpt-4o-mini", url.encode())
+    assert rewritten(content, url_prefix="/v1") == (wanted, 1)
+    assert rewritten(wanted, url_prefix="/v1") == (wanted, 0)

@@ -240,6 +240,15 @@ async def test_an_unexpected_status_is_a_bad_response(status: int) -> None:
     assert str(status) in error.message
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirected_creation_has_created_nothing(status: int) -> None:
+    error = await failed(
+        answering(b"", status=status, headers={"location": "https://p.test/"}), creates=True
+    )
+    assert isinstance(error, OutcomeUnknown if status == 303 else ProviderBadResponse)
+    assert str(status) in error.message
+
+
 # --------------------------------------------------------------------------- failures on the way
 
 SENT: dict[type[Exception], type[GatewayError]] = {

@@ -262,6 +262,9 @@ async def test_full_metadata_has_no_room_for_more(account: Account, gateway: Gat
     assert dict(again.batch.metadata) == await metadata_at(account, again.batch.id) == full
     error = await refused(gateway, batch.id, request_id="one-more")
     assert error.fields.keys() == {"metadata"}
+    assert f"must be given, with at most 15 pairs: those of {batch.id} fill all 16" in error.message
+    error = await refused(gateway, batch.id, metadata=full, request_id="one-more")
+    assert error.fields.keys() == {"metadata"}
     # Fifteen leave room for the request_id, which counts for more.
     full.popitem()
     again = await retry(gateway, batch.id, metadata=full, request_id="one-more")

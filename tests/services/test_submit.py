@@ -407,3 +407,8 @@ async def test_a_creation_that_is_answered_with_no_batch(
     failure = await refused(gateway, [metadata(), lines(row("a"))])
     assert failure.reason == "OUTCOME_UNKNOWN"
     assert "file-1 was kept" in failure.message
+
+
+async def test_a_long_model_is_reported_in_part(gateway: Gateway) -> None:
+    answer = await submit(gateway, metadata(), lines(row("a", model="m" * 5000)))
+    assert list(answer.report.models) == ["m" * 256]

@@ -206,7 +206,15 @@ def test_a_status_in_words(status: object) -> None:
 
 @pytest.mark.parametrize("status", [2**40, -1, "good"])
 def test_a_status_that_is_none(status: object) -> None:
-    assert row({}, status).response.status_code == 0
+    result = row({}, status)
+    assert (result.response.status_code, result.succeeded) == (0, False)
+
+
+@pytest.mark.parametrize("response", ["{}", '{"body": {}}', '{"status_code": 0}', '"words"', "[]"])
+def test_an_answer_without_a_status_is_no_success(response: str) -> None:
+    result = row_of(b'{"custom_id": "a", "response": %b}' % response.encode())
+    assert result.WhichOneof("outcome") == "response"
+    assert not result.succeeded
 
 
 @pytest.mark.parametrize(

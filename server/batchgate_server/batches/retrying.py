@@ -60,6 +60,7 @@ class Retry:
 
         Raises:
             BatchNotFinished: the old one is not terminal.
+            InvalidField: its labels leave no room for the request_id.
             ProviderConflict: nothing is left to retry, and nothing was created.
             ProviderNotFound: there is no such batch, or a file of it is gone.
         """
@@ -70,17 +71,18 @@ class Retry:
                 f"{batch.id} has no input file at {self._provider.name}",
                 metadata={"provider": self._provider.name},
             )
+        new = retried_batch(
+            self._request,
+            batch,
+            output_lifetime=self._provider.profile.output_expires_after,
+        )
         is_kept = await self._choice(batch)
         async with aclosing(self._kept(batch, is_kept)) as pieces:
             # The upload begins when it is known that there is something to upload.
             first = await anext(pieces, None)
             if first is None:
                 raise ProviderConflict(self._nothing(), metadata={"provider": self._provider.name})
-            new = retried_batch(
-                self._request,
-                batch if batch.endpoint else batch.model_copy(update={"endpoint": _url(first)}),
-                output_lifetime=self._provider.profile.output_expires_after,
-            )
+            new = replace(new, endpoint=new.endpoint or _url(first))
             return await create_from_upload(
                 self._provider,
                 NewFile(
@@ -153,7 +155,7 @@ class Retry:
 
 def _was_answered(line: ResultLine) -> bool:
     """Whether a line without success failed by itself, and not since the batch ended early."""
-    if line.response and line.response.status_code >= FIRST_ERROR_STATUS:
+    if line.response and (line.response.status_code >= FIRST_ERROR_STATUS or not line.failed):
         return True
     return bool(line.failed and line.error and line.error.code not in ABANDONED)
 

@@ -9,6 +9,7 @@ from batchgate.v1 import file_service_pb2
 from batchgate_server.batches.uploaded import create_from_upload
 from batchgate_server.call import current_call
 from batchgate_server.errors import FileTooLarge, InvalidJsonl, UploadProtocol, Violation
+from batchgate_server.jsonl.checker import LONGEST_NAME
 from batchgate_server.jsonl.rules import formed
 from batchgate_server.operations import NewBatch, NewFile
 from batchgate_server.providers.openai import OpenAIProvider
@@ -165,7 +166,7 @@ class Rows:
                 )
                 continue
             if line.model:
-                self._models[line.model] = None
+                self._models[line.model[:LONGEST_NAME]] = None
             self._rewritten += line.sent_model != line.model
             lines.append(line.content + b"\n")
         return lines

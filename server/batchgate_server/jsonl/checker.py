@@ -1,6 +1,7 @@
 """All lines of a file checked and rewritten while they stream."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 
 import msgspec
@@ -13,13 +14,16 @@ from batchgate_server.jsonl.envelopes import (
     decode_envelopes,
     decode_raw,
 )
+from batchgate_server.jsonl.halves import carried, decode_halves, without_halves
 from batchgate_server.jsonl.issues import MAX_ISSUES, Faulty, Issue
 from batchgate_server.jsonl.lines import NEWLINE, LineSplitter, are_objects
-from batchgate_server.jsonl.rewriting import replace
+from batchgate_server.jsonl.rewriting import place
 from batchgate_server.jsonl.rules import Rules, formed, plain
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_NAMES = 100
+# Characters of a name in the report, whose answer must stay small.
+LONGEST_NAME = 256
 # Longer custom_ids are remembered by their digests: a file may be hardly anything else.
 LONGEST_KEPT_ID = 64
 BLANK = b" \t\r\n"
@@ -47,9 +51,9 @@ class JsonlChecker:
         """Lines that are not blank."""
         self.rewritten_lines = 0
         self.models: dict[str, None] = {}
-        """The models that lines name, as received, in order of appearance."""
+        """The models that lines name, as received but cut off, in order of appearance."""
         self.urls: dict[str, None] = {}
-        """The urls that lines name, as received, in order of appearance."""
+        """The urls that lines name, as received but cut off, in order of appearance."""
 
     @property
     def rewrites(self) -> bool:
@@ -151,21 +155,25 @@ class JsonlChecker:
 
     def _checked(self, line: bytes) -> bytes:
         """`line` as it is to be sent; notes what is wrong with it."""
+        whole = line
         try:
             if not line.isascii():
                 line.decode()
             envelope = decode_envelope(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            whole = without_halves(line)
             try:
-                diagnose(line)
+                if whole is line:
+                    diagnose(line)
+                envelope = _envelope_of_halves(line, whole)
             except Faulty as exc:
                 self._note(exc.code, exc.message, param=exc.param, custom_id=exc.custom_id)
-            return line
+                return line
         noted = len(self.issues)
         self._judge(envelope)
         if len(self.issues) > noted:
             return line
-        return self._rewritten(line, envelope)
+        return self._rewritten(line, whole, envelope)
 
     def _judge(self, envelope: Envelope) -> None:
         custom_id = envelope.custom_id
@@ -185,12 +193,12 @@ class JsonlChecker:
             wanted = self._rules.endpoint or "that of the lines before"
             self._note("url_mismatch", f"url must be {wanted}", param="url", custom_id=custom_id)
         if len(self.urls) < MAX_NAMES:
-            self.urls[envelope.url] = None
+            self.urls[carried(envelope.url[:LONGEST_NAME])] = None
         model = envelope.body.model
         if not isinstance(model, str):
             return
         if len(self.models) < MAX_NAMES:
-            self.models[model] = None
+            self.models[carried(model[:LONGEST_NAME])] = None
         wanted_model = self._rules.models.get(model, model)
         self._model = wanted_model if self._model is None else self._model
         if wanted_model != self._model:
@@ -201,7 +209,8 @@ class JsonlChecker:
                 custom_id=custom_id,
             )
 
-    def _rewritten(self, line: bytes, envelope: Envelope) -> bytes:
+    def _rewritten(self, line: bytes, whole: bytes, envelope: Envelope) -> bytes:
+        """`line` as it is to be sent; `whole` is the same without halves of surrogate pairs."""
         model, url = envelope.body.model, formed(envelope.url, self._rules.url_prefix)
         new_model = self._rules.models.get(model, model) if isinstance(model, str) else model
         if new_model == model and url == envelope.url:
@@ -210,12 +219,21 @@ class JsonlChecker:
                 self._seen.add((envelope.method, envelope.url, model))
             return line
         self.rewritten_lines += 1
-        raw = decode_raw(line)
-        old_model, old_url = bytes(raw.body.model), bytes(raw.url)
+        raw = decode_raw(whole)
+        changes: list[tuple[int, int, bytes]] = []
         if new_model != model:
-            line = replace(line, ("body", "model"), old_model, msgspec.json.encode(new_model))
+            old = bytes(raw.body.model)
+            start = place(whole, ("body", "model"), old)
+            changes.append((start, start + len(old), msgspec.json.encode(new_model)))
         if url != envelope.url:
-            line = replace(line, ("url",), old_url, msgspec.json.encode(url))
+            old = bytes(raw.url)
+            start = place(whole, ("url",), old)
+            # Halves can only be written escaped.
+            new = msgspec.json.encode(url) if whole is line else json.dumps(url).encode()
+            changes.append((start, start + len(old), new))
+        # From the end, so that the places before stay what they are.
+        for start, end, new in sorted(changes, reverse=True):
+            line = b"".join((line[:start], new, line[end:]))
         return line
 
     def _too_long(self) -> None:
@@ -241,17 +259,25 @@ class JsonlChecker:
                 byte_offset=self._offset if offset is None else offset,
                 code=code,
                 param=param,
-                custom_id=custom_id[:256],
+                custom_id=carried(custom_id[:256]),
                 message=message,
             )
         )
+
+
+def _envelope_of_halves(line: bytes, whole: bytes) -> Envelope:
+    """As `decode_halves`; raises what is wrong where it is none."""
+    try:
+        return decode_halves(line, whole)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        diagnose(whole)
 
 
 def _mark(custom_id: str) -> str | bytes:
     """What a custom_id is known by: itself, or a digest of one that is long."""
     if len(custom_id) <= LONGEST_KEPT_ID:
         return custom_id
-    return hashlib.blake2b(custom_id.encode(), digest_size=16).digest()
+    return hashlib.blake2b(custom_id.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 def _lines(block: bytes) -> Iterable[bytes]:

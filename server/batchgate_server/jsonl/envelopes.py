@@ -28,8 +28,10 @@ class RawBody(msgspec.Struct):
 
 
 class RawEnvelope(msgspec.Struct):
-    """A line whose replaceable members stay the bytes that they are."""
+    """A line whose members stay the bytes that they are."""
 
+    custom_id: msgspec.Raw = msgspec.Raw()
+    method: msgspec.Raw = msgspec.Raw()
     url: msgspec.Raw = msgspec.Raw()
     body: RawBody = msgspec.field(default_factory=RawBody)
 

@@ -13,13 +13,19 @@ OPEN, CLOSE = {b"{", b"["}, {b"}", b"]"}
 def replace(line: bytes, path: tuple[str, ...], old: bytes, new: bytes) -> bytes:
     """`line` with the value at `path` replaced by `new`.
 
-    `old` is the value's own JSON text. Mostly it stands in the line just once; a search settles
-    where it stands otherwise.
+    `old` is the value's own JSON text.
     """
-    start = line.find(old)
-    if line.find(old, start + 1) >= 0:
-        start = _place(line, path)
+    start = place(line, path, old)
     return b"".join((line[:start], new, line[start + len(old) :]))
+
+
+def place(line: bytes, path: tuple[str, ...], value: bytes) -> int:
+    """Where the value at `path`, whose JSON text is `value`, begins.
+
+    Mostly it stands in the line just once; a search settles where it stands otherwise.
+    """
+    start = line.find(value)
+    return _place(line, path) if line.find(value, start + 1) >= 0 else start
 
 
 @dataclass(slots=True)

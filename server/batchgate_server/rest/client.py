@@ -25,7 +25,7 @@ from batchgate_server.errors import (
     ProviderUnreachable,
 )
 from batchgate_server.rest.answers import pieces
-from batchgate_server.rest.failures import failure
+from batchgate_server.rest.failures import failure, is_redirect
 from batchgate_server.rest.health import Health
 from batchgate_server.rest.multipart import Multipart
 
@@ -320,7 +320,7 @@ class RestClient:
                     exc, ProviderUnavailable, "broke the connection off", created=created()
                 )
             except ProviderBadResponse as exc:
-                if created():
+                if created() and not is_redirect(exc):
                     raise OutcomeUnknown(
                         f"{exc.message}: look before repeating it", metadata=exc.metadata
                     ) from exc

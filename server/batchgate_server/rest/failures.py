@@ -38,6 +38,8 @@ QUOTA_CODES = {"insufficient_quota", "quotaExceeded"}
 TOKEN_LIMIT = "token_limit_exceeded"  # noqa: S105 - an error code
 # 503 is a provider's "not now"; after another 5xx or a 408 the work may have been done.
 CERTAIN_FAILURES = {503}
+# Nothing was done here; a 303, in contrast, may point at what was.
+REDIRECTS = {301, 302, 307, 308}
 
 BY_STATUS: Mapping[int, type[GatewayError]] = {
     401: ProviderCredentialRejected,
@@ -157,6 +159,8 @@ def failure(
     elif may_have_created and kind is ProviderUnavailable and status not in CERTAIN_FAILURES:
         kind = OutcomeUnknown
         message = f"{provider} failed ({said}) after the request was sent: look before repeating it"
+    elif status in REDIRECTS:
+        message = f"{provider} answered with a redirect (status {status}); check the configured URL"
     elif kind is ProviderBadResponse:
         message = f"{provider} answered with the unexpected status {status}"
     elif kind is ProviderQuotaExceeded:
@@ -169,6 +173,11 @@ def failure(
         violations=violations,
         retry_seconds=retry_seconds(headers),
     )
+
+
+def is_redirect(error: GatewayError) -> bool:
+    """Whether the provider sent the request elsewhere, so that it did nothing of it."""
+    return error.metadata.get("http_status", "") in map(str, REDIRECTS)
 
 
 def _kind(status: int, error: ErrorBody) -> type[GatewayError]:

@@ -47,10 +47,19 @@ def retried_batch(
     """What to create of an old batch, checked; the input file is not known yet.
 
     It says whose retry it is, where there is room for one more pair.
+
+    Raises:
+        InvalidField: such as where the old batch's labels leave no room for the request_id.
     """
     metadata = dict(request.metadata) or {
         key: value for key, value in old.metadata.items() if not key.startswith(OWN_PREFIX)
     }
+    if request.request_id and not request.metadata and len(metadata) >= PAIRS:
+        raise InvalidField(
+            "metadata",
+            f"must be given, with at most {PAIRS - 1} pairs: those of {old.id} fill all {PAIRS} of "
+            "the provider's, and the request_id needs one",
+        )
     room = len(metadata) + bool(request.request_id) < PAIRS
     return NewBatch(
         input_file_id="",

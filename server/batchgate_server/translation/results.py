@@ -57,7 +57,9 @@ class ResultLine(Struct, gc=False, frozen=True):
         """Whether there was an answer with a status below 400, and no error."""
         response = self.response
         return (
-            response is not None and response.status_code < FIRST_ERROR_STATUS and not self.failed
+            response is not None
+            and 0 < response.status_code < FIRST_ERROR_STATUS
+            and not self.failed
         )
 
 

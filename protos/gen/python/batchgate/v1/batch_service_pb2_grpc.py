@@ -123,7 +123,8 @@ class BatchServiceServicer(object):
         - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
         - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
         tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
-        `request_id` the gateway has looked for it already, and repeating the call is safe.
+        `request_id` repeating the call is safe, and the gateway has looked for the batch already,
+        unless it was shutting down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -170,7 +171,7 @@ class BatchServiceServicer(object):
 
     def WatchBatch(self, request, context):
         """Watches a batch: a SNAPSHOT at once, a CHANGE whenever its status, counts or file ids change, a
-        HEARTBEAT at least every 30 seconds, and OK after a terminal state.
+        HEARTBEAT at least every `watch.heartbeat_seconds` (30 by default), and OK after a terminal state.
 
         All watchers and waiters of one batch share one upstream poll. A passing fault of the provider
         does not end a watch. A reader that is slow gets the newest state, not each one.
@@ -249,7 +250,8 @@ class BatchServiceServicer(object):
         - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
         - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
         - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
-        - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch.
+        - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch, or for which
+        the old batch's 16 labels leave no room: give `metadata` then.
         - Those of SubmitBatch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -61,7 +61,8 @@ class BatchServiceStub:
     - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
     - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
       tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
-      `request_id` the gateway has looked for it already, and repeating the call is safe.
+      `request_id` repeating the call is safe, and the gateway has looked for the batch already,
+      unless it was shutting down.
     """
     GetBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.GetBatchRequest, _batch_service_pb2.GetBatchResponse]
     """Gets a batch.
@@ -92,7 +93,7 @@ class BatchServiceStub:
     """
     WatchBatch: _grpc.UnaryStreamMultiCallable[_batch_service_pb2.WatchBatchRequest, _batch_service_pb2.WatchBatchResponse]
     """Watches a batch: a SNAPSHOT at once, a CHANGE whenever its status, counts or file ids change, a
-    HEARTBEAT at least every 30 seconds, and OK after a terminal state.
+    HEARTBEAT at least every `watch.heartbeat_seconds` (30 by default), and OK after a terminal state.
 
     All watchers and waiters of one batch share one upstream poll. A passing fault of the provider
     does not end a watch. A reader that is slow gets the newest state, not each one.
@@ -155,7 +156,8 @@ class BatchServiceStub:
     - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
     - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
     - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
-    - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch.
+    - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch, or for which
+      the old batch's 16 labels leave no room: give `metadata` then.
     - Those of SubmitBatch.
     """
 
@@ -192,7 +194,8 @@ class BatchServiceAsyncStub(BatchServiceStub):
     - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
     - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
       tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
-      `request_id` the gateway has looked for it already, and repeating the call is safe.
+      `request_id` repeating the call is safe, and the gateway has looked for the batch already,
+      unless it was shutting down.
     """
     GetBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.GetBatchRequest, _batch_service_pb2.GetBatchResponse]  # type: ignore[assignment]
     """Gets a batch.
@@ -223,7 +226,7 @@ class BatchServiceAsyncStub(BatchServiceStub):
     """
     WatchBatch: _aio.UnaryStreamMultiCallable[_batch_service_pb2.WatchBatchRequest, _batch_service_pb2.WatchBatchResponse]  # type: ignore[assignment]
     """Watches a batch: a SNAPSHOT at once, a CHANGE whenever its status, counts or file ids change, a
-    HEARTBEAT at least every 30 seconds, and OK after a terminal state.
+    HEARTBEAT at least every `watch.heartbeat_seconds` (30 by default), and OK after a terminal state.
 
     All watchers and waiters of one batch share one upstream poll. A passing fault of the provider
     does not end a watch. A reader that is slow gets the newest state, not each one.
@@ -286,7 +289,8 @@ class BatchServiceAsyncStub(BatchServiceStub):
     - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
     - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
     - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
-    - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch.
+    - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch, or for which
+      the old batch's 16 labels leave no room: give `metadata` then.
     - Those of SubmitBatch.
     """
 
@@ -326,7 +330,8 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
         - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
           tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
-          `request_id` the gateway has looked for it already, and repeating the call is safe.
+          `request_id` repeating the call is safe, and the gateway has looked for the batch already,
+          unless it was shutting down.
         """
 
     @_abc_1.abstractmethod
@@ -381,7 +386,7 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_batch_service_pb2.WatchBatchResponse], _abc.AsyncIterator[_batch_service_pb2.WatchBatchResponse]]:
         """Watches a batch: a SNAPSHOT at once, a CHANGE whenever its status, counts or file ids change, a
-        HEARTBEAT at least every 30 seconds, and OK after a terminal state.
+        HEARTBEAT at least every `watch.heartbeat_seconds` (30 by default), and OK after a terminal state.
 
         All watchers and waiters of one batch share one upstream poll. A passing fault of the provider
         does not end a watch. A reader that is slow gets the newest state, not each one.
@@ -468,7 +473,8 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
         - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
         - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
-        - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch.
+        - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch, or for which
+          the old batch's 16 labels leave no room: give `metadata` then.
         - Those of SubmitBatch.
         """
 

@@ -121,7 +121,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OUTCOME_UNKNOWN: _ErrorReason.ValueType  # 19
     """UNKNOWN. A creation may or may not have happened: look before trying again.
 
-    Example: "openai may have created the batch: the connection broke before the answer"
+    Example: "openai broke the connection off after the request was sent: look before repeating it"
     """
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 20
     """UNAVAILABLE, with RetryInfo. This gateway is shutting down; another replica will answer.
@@ -137,7 +137,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT, with a BadRequest violation per fault, up to 100. Lines of the file are not what
     the provider takes; nothing was created.
 
-    Example: "3 faults in requests.jsonl, the first in line 3: invalid_json_line: not valid JSON"
+    Example: "1 fault, no file was created: line 3: url_mismatch: url must be /v1/embeddings"
     """
     ERROR_REASON_BATCH_NOT_FINISHED: _ErrorReason.ValueType  # 23
     """FAILED_PRECONDITION. Results of a batch that is not terminal yet.
@@ -252,7 +252,7 @@ Example: "openai answered 200 with something that is not JSON"
 ERROR_REASON_OUTCOME_UNKNOWN: ErrorReason.ValueType  # 19
 """UNKNOWN. A creation may or may not have happened: look before trying again.
 
-Example: "openai may have created the batch: the connection broke before the answer"
+Example: "openai broke the connection off after the request was sent: look before repeating it"
 """
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 20
 """UNAVAILABLE, with RetryInfo. This gateway is shutting down; another replica will answer.
@@ -268,7 +268,7 @@ ERROR_REASON_INVALID_JSONL: ErrorReason.ValueType  # 22
 """INVALID_ARGUMENT, with a BadRequest violation per fault, up to 100. Lines of the file are not what
 the provider takes; nothing was created.
 
-Example: "3 faults in requests.jsonl, the first in line 3: invalid_json_line: not valid JSON"
+Example: "1 fault, no file was created: line 3: url_mismatch: url must be /v1/embeddings"
 """
 ERROR_REASON_BATCH_NOT_FINISHED: ErrorReason.ValueType  # 23
 """FAILED_PRECONDITION. Results of a batch that is not terminal yet.

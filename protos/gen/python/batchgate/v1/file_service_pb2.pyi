@@ -242,11 +242,15 @@ class UploadReport(_message.Message):
     """How many lines were changed on their way: another model, or another form of the url."""
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The models that lines name, as received, in order of appearance; at most 100."""
+        """The models that lines name, as received, in order of appearance; at most 100, each cut off at
+        256 characters.
+        """
 
     @_builtins.property
     def urls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The urls that lines name, as received, in order of appearance; at most 100."""
+        """The urls that lines name, as received, in order of appearance; at most 100, each cut off at
+        256 characters.
+        """
 
     @_builtins.property
     def issues(self) -> _containers.RepeatedCompositeFieldContainer[Global___JsonlIssue]:

@@ -64,6 +64,8 @@ class FileServiceStub:
     - DATA_LOSS/CHECKSUM_MISMATCH: the bytes differ from `size_bytes` or `sha256`; no file was
       created.
     - INVALID_ARGUMENT/PROVIDER_REJECTED: the provider refuses the file, such as for its purpose.
+    - FAILED_PRECONDITION/PROVIDER_CONFLICT: with `wait_until_processed`, the provider could not
+      process the file, or not in time; the error names the file, which remains.
     - RESOURCE_EXHAUSTED/PROVIDER_QUOTA_EXCEEDED: the account holds too many files.
     - UNKNOWN/OUTCOME_UNKNOWN: the whole file was sent, but the answer was lost or unclear: the
       provider may have it. ListFiles tells.
@@ -145,6 +147,8 @@ class FileServiceAsyncStub(FileServiceStub):
     - DATA_LOSS/CHECKSUM_MISMATCH: the bytes differ from `size_bytes` or `sha256`; no file was
       created.
     - INVALID_ARGUMENT/PROVIDER_REJECTED: the provider refuses the file, such as for its purpose.
+    - FAILED_PRECONDITION/PROVIDER_CONFLICT: with `wait_until_processed`, the provider could not
+      process the file, or not in time; the error names the file, which remains.
     - RESOURCE_EXHAUSTED/PROVIDER_QUOTA_EXCEEDED: the account holds too many files.
     - UNKNOWN/OUTCOME_UNKNOWN: the whole file was sent, but the answer was lost or unclear: the
       provider may have it. ListFiles tells.
@@ -229,6 +233,8 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         - DATA_LOSS/CHECKSUM_MISMATCH: the bytes differ from `size_bytes` or `sha256`; no file was
           created.
         - INVALID_ARGUMENT/PROVIDER_REJECTED: the provider refuses the file, such as for its purpose.
+        - FAILED_PRECONDITION/PROVIDER_CONFLICT: with `wait_until_processed`, the provider could not
+          process the file, or not in time; the error names the file, which remains.
         - RESOURCE_EXHAUSTED/PROVIDER_QUOTA_EXCEEDED: the account holds too many files.
         - UNKNOWN/OUTCOME_UNKNOWN: the whole file was sent, but the answer was lost or unclear: the
           provider may have it. ListFiles tells.
