@@ -47,3 +47,11 @@ def test_options_that_make_no_sense(options: list[str]) -> None:
     assert done.exit_code == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"batchgate: {options[0].removeprefix('--')} must be ")
+
+
+def test_a_directory_that_cannot_be(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    done = CliRunner().invoke(app, ["sandbox", "--listen", "127.0.0.1:0", "--dir", str(file)])
+    assert done.exit_code == 2
+    assert done.stderr == f"batchgate: --dir {file}: File exists\n"
