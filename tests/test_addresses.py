@@ -1,8 +1,10 @@
-"""Which addresses only this machine can reach."""
+"""Addresses to listen on: who can reach them, and whether they can be had."""
+
+from pathlib import Path
 
 import pytest
 
-from batchgate_server.addresses import is_local
+from batchgate_server.addresses import ensure_free, is_local
 
 
 @pytest.mark.parametrize(
@@ -21,3 +23,9 @@ from batchgate_server.addresses import is_local
 )
 def test_is_local(listen: str, local: bool) -> None:
     assert is_local(listen) == local
+
+
+async def test_a_socket_in_no_directory(tmp_path: Path) -> None:
+    await ensure_free(f"unix:{tmp_path}/batchgate.sock")
+    with pytest.raises(FileNotFoundError):
+        await ensure_free(f"unix:{tmp_path}/nowhere/batchgate.sock")

@@ -8,6 +8,7 @@ import errno
 import ipaddress
 import os
 import socket
+from pathlib import Path
 
 UNIX = "unix:"
 
@@ -48,6 +49,8 @@ async def _ensure_no_server(path: str) -> None:
     try:
         _, writer = await asyncio.open_unix_connection(path)
     except (FileNotFoundError, ConnectionRefusedError):
+        if not Path(path).parent.is_dir():
+            raise
         # Nothing there, or what a server that ended left behind.
         return
     writer.close()

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,3 +40,25 @@ def _objects(block: bytes) -> int:
             return -1
         count += 1
     return count
+
+
+@pytest.mark.parametrize(
+    ("block", "count"),
+    [
+        (b'{"a":{}\n,"b":1}\n{}{}\n', 3),
+        (b'{"a":\n{}}\n{}{}\n', 3),
+        (b"\n{}{}\n", 2),
+        (b"{}{}\n\n", 2),
+        (b"{}\n{}", 2),
+        (b"{}\n{}\n", 1),
+        (b"{} \n", 1),
+    ],
+)
+def test_as_many_objects_as_lines_are_not_yet_a_line_each(block: bytes, count: int) -> None:
+    """Two objects in one line make up for one that goes over two lines, or for a blank line."""
+    assert not are_objects(block, count)
+
+
+@pytest.mark.parametrize("block", [b"{}\n", b'{"a":{}}\r\n{}\n', b'{"a":"}\\n{"}\n{}\n'])
+def test_a_line_each(block: bytes) -> None:
+    assert are_objects(block, block.count(b"\n"))

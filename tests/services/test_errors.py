@@ -26,6 +26,10 @@ TESTED_ELSEWHERE = {
     "SERVER_DRAINING",
     "INTERNAL",
 }
+WRONG_URL = (
+    "HTTP status 404 without a word of what is missing; does the configured URL end as the "
+    "provider's API does, such as with /v1?"
+)
 PROCESSED = {"id": "file-1", "status": "processed"}
 PLAIN = [name for name in OF_PROVIDERS if name != "CreateBatch"]
 
@@ -54,7 +58,8 @@ async def test_a_status_in_an_envelope(
 ) -> None:
     await fail(account, name, kind="answer", status=status["status"], body=envelope["body"])
     failure = await failed(gateway, name, provider="openai")
-    said = envelope.get("message") or f"HTTP status {status['status']}"
+    silent = WRONG_URL if status["status"] == 404 else f"HTTP status {status['status']}"
+    said = envelope.get("message") or silent
     assert failure.code == status["code"]
     assert failure.reason == status["reason"]
     assert failure.message.startswith("openai")
@@ -236,4 +241,4 @@ async def test_a_long_error_is_told_by_its_status(account: Account, gateway: Gat
     body = json.dumps({"error": {"message": "x" * 200_000}})
     await fail(account, "GetBatch", kind="answer", status=404, body=body)
     failure = await failed(gateway, "GetBatch")
-    assert (failure.reason, failure.message) == ("PROVIDER_NOT_FOUND", "openai: HTTP status 404")
+    assert (failure.reason, failure.message) == ("PROVIDER_NOT_FOUND", f"openai: {WRONG_URL}")

@@ -41,6 +41,12 @@ CERTAIN_FAILURES = {503}
 # Nothing was done here; a 303, in contrast, may point at what was.
 REDIRECTS = {301, 302, 307, 308}
 
+# What a wrong base_url looks like, since a provider says what it has not got.
+WITHOUT_WORDS = {
+    404: "HTTP status 404 without a word of what is missing; does the configured URL end as the "
+    "provider's API does, such as with /v1?"
+}
+
 BY_STATUS: Mapping[int, type[GatewayError]] = {
     401: ProviderCredentialRejected,
     403: ProviderForbidden,
@@ -143,7 +149,9 @@ def failure(
         # Cleaned before it is shortened: half a secret would not be recognised.
         return tidy(clean(value), size=size)
 
-    said = fit(error.message, MAX_MESSAGE_BYTES) or f"HTTP status {status}"
+    said = fit(error.message, MAX_MESSAGE_BYTES) or WITHOUT_WORDS.get(
+        status, f"HTTP status {status}"
+    )
     metadata = {
         "provider": provider,
         "http_status": str(status),
