@@ -16,7 +16,8 @@ GENERATED = {"batchgate", "google", "grpc"}
 # a constant, and what is known of the running RPC.
 LAYERS: dict[str, set[str]] = {
     "version": set(),
-    "call": set(),
+    "callers": {"errors"},
+    "call": {"callers.caller"},
     "background": set(),
     "jsonl": set(),
     "errors": set(),

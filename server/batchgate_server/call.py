@@ -4,6 +4,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from batchgate_server.callers.caller import ANONYMOUS, Caller
+
 
 @dataclass(slots=True)
 class Call:
@@ -12,6 +14,7 @@ class Call:
     method: str
     request_id: str
     started: float = field(default_factory=perf_counter)
+    caller: Caller = ANONYMOUS
     provider: str = ""
     provider_request_id: str = ""
     received_bytes: int = 0

@@ -9,6 +9,10 @@
     ├── InvalidJsonl              INVALID_ARGUMENT     lines are not what the provider takes
     ├── FileTooLarge              INVALID_ARGUMENT     over the provider's or the gateway's limit
     ├── BatchNotFinished          FAILED_PRECONDITION  results of a batch that is not terminal
+    ├── CallerUnauthenticated     UNAUTHENTICATED      no credential of a known caller
+    ├── CallerNotPermitted        PERMISSION_DENIED    not this, not there, not with that model
+    ├── CallerLimit               RESOURCE_EXHAUSTED   the caller is over a limit of its own
+    ├── GatewayOverloaded         RESOURCE_EXHAUSTED   all callers together are too much
     ├── ServerDraining            UNAVAILABLE          shutting down
     ├── InternalError             INTERNAL             a defect of the gateway
     └── ProviderError             what the provider, or the way to it, did
@@ -129,6 +133,30 @@ class BatchNotFinished(GatewayError):
     """The batch is not terminal, and what was asked needs its results."""
 
     code, reason = StatusCode.FAILED_PRECONDITION, "BATCH_NOT_FINISHED"
+
+
+class CallerUnauthenticated(GatewayError):
+    """The call has no credential of a caller that is known here."""
+
+    code, reason = StatusCode.UNAUTHENTICATED, "CALLER_UNAUTHENTICATED"
+
+
+class CallerNotPermitted(GatewayError):
+    """The caller may not do that, or not with that provider or model."""
+
+    code, reason = StatusCode.PERMISSION_DENIED, "CALLER_NOT_PERMITTED"
+
+
+class CallerLimit(GatewayError):
+    """The caller is over a limit of its own."""
+
+    code, reason, retryable = StatusCode.RESOURCE_EXHAUSTED, "CALLER_LIMIT", True
+
+
+class GatewayOverloaded(GatewayError):
+    """All callers together ask for more than the gateway takes on at once."""
+
+    code, reason, retryable = StatusCode.RESOURCE_EXHAUSTED, "GATEWAY_OVERLOADED", True
 
 
 class ServerDraining(GatewayError):

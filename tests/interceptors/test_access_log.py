@@ -27,6 +27,7 @@ FIELDS = {
     "event",
     "log_level",
     "method",
+    "caller",
     "provider",
     "code",
     "reason",

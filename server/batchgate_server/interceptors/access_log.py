@@ -35,6 +35,7 @@ async def access_log(call: Call, context: Context, proceed: Proceed) -> Any:  # 
         write(
             "rpc",
             method=call.method,
+            caller=call.caller.name,
             provider=call.provider,
             code=code.name,
             reason=reason,

@@ -144,6 +144,29 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Example: "batch_abc123 is in_progress; set wait_until_done, or ask again later"
     """
+    ERROR_REASON_CALLER_UNAUTHENTICATED: _ErrorReason.ValueType  # 24
+    """UNAUTHENTICATED. The call carries no credential of a caller that the gateway knows: no bearer
+    token and no client certificate, or a wrong one.
+
+    Example: "no caller is known by this token"
+    """
+    ERROR_REASON_CALLER_NOT_PERMITTED: _ErrorReason.ValueType  # 25
+    """PERMISSION_DENIED. The gateway knows the caller, and does not let it do that, or not with that
+    provider or model.
+
+    Example: "team-a may not do this: it needs batches.cancel"
+    """
+    ERROR_REASON_CALLER_LIMIT: _ErrorReason.ValueType  # 26
+    """RESOURCE_EXHAUSTED, with RetryInfo. The caller is over a limit that the gateway sets for it.
+
+    Example: "team-a has 4 uploads under way, which is its limit"
+    """
+    ERROR_REASON_GATEWAY_OVERLOADED: _ErrorReason.ValueType  # 27
+    """RESOURCE_EXHAUSTED, with RetryInfo. All callers together ask for more than the gateway takes on
+    at once; nothing was begun.
+
+    Example: "the gateway has 1000 calls under way, which is its limit"
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Every error carries a `google.rpc.ErrorInfo` whose domain is "batchgate" and
@@ -274,5 +297,28 @@ ERROR_REASON_BATCH_NOT_FINISHED: ErrorReason.ValueType  # 23
 """FAILED_PRECONDITION. Results of a batch that is not terminal yet.
 
 Example: "batch_abc123 is in_progress; set wait_until_done, or ask again later"
+"""
+ERROR_REASON_CALLER_UNAUTHENTICATED: ErrorReason.ValueType  # 24
+"""UNAUTHENTICATED. The call carries no credential of a caller that the gateway knows: no bearer
+token and no client certificate, or a wrong one.
+
+Example: "no caller is known by this token"
+"""
+ERROR_REASON_CALLER_NOT_PERMITTED: ErrorReason.ValueType  # 25
+"""PERMISSION_DENIED. The gateway knows the caller, and does not let it do that, or not with that
+provider or model.
+
+Example: "team-a may not do this: it needs batches.cancel"
+"""
+ERROR_REASON_CALLER_LIMIT: ErrorReason.ValueType  # 26
+"""RESOURCE_EXHAUSTED, with RetryInfo. The caller is over a limit that the gateway sets for it.
+
+Example: "team-a has 4 uploads under way, which is its limit"
+"""
+ERROR_REASON_GATEWAY_OVERLOADED: ErrorReason.ValueType  # 27
+"""RESOURCE_EXHAUSTED, with RetryInfo. All callers together ask for more than the gateway takes on
+at once; nothing was begun.
+
+Example: "the gateway has 1000 calls under way, which is its limit"
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

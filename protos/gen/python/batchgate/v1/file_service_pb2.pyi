@@ -296,7 +296,7 @@ class JsonlIssue(_message.Message):
     """What is wrong, in the providers' own word where there is one: "invalid_json_line",
     "duplicate_custom_id", "url_mismatch", "model_mismatch", "too_many_tasks", "empty_file",
     "missing_required_parameter", "invalid_method", "line_too_long", "invalid_utf8",
-    "byte_order_mark".
+    "byte_order_mark", "model_not_allowed".
     """
     param: _builtins.str
     """The member at fault, such as "body.model"."""

@@ -1,0 +1,1 @@
+"""Who calls: how a caller is known, what it may do, and how much."""
