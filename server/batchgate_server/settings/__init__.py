@@ -2,6 +2,7 @@
 
 from batchgate_server.settings.addresses import is_local
 from batchgate_server.settings.callers import CallerSettings, Limits, OverallLimits
+from batchgate_server.settings.entra import EntraSettings
 from batchgate_server.settings.loading import load_settings
 from batchgate_server.settings.models import LogSettings, ServerSettings, Settings, WatchSettings
 from batchgate_server.settings.problems import ConfigurationError, Problem
@@ -11,6 +12,7 @@ __all__ = [
     "AzureOpenAIProfile",
     "CallerSettings",
     "ConfigurationError",
+    "EntraSettings",
     "Limits",
     "LogSettings",
     "OpenAIProfile",

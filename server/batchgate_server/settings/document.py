@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from batchgate_server.settings.credentials import SECRET_FIELDS
+from batchgate_server.settings.credentials import SECRETS
 from batchgate_server.settings.problems import Problem
 
 PREFIX = "BATCHGATE_"
 DELIMITER = "__"
+PATH_FIELDS = frozenset({"ca_file", "client_certificate_file", "client_key_file", "token_file"})
 
 Keys = tuple[str, ...]
 
@@ -91,8 +92,17 @@ def entries_of(values: Mapping[str, object], above: Keys = ()) -> Iterator[Entry
 def is_secret(keys: Keys) -> bool:
     """Whether the value at `keys` is a provider's secret."""
     match keys:
-        case ("providers", _, field):
-            return field in SECRET_FIELDS
+        case ("providers", _, *path):
+            return tuple(path) in SECRETS
+        case _:
+            return False
+
+
+def is_path(keys: Keys) -> bool:
+    """Whether the value at `keys` names a file."""
+    match keys:
+        case ("providers", _, *_, field):
+            return field in PATH_FIELDS
         case _:
             return False
 

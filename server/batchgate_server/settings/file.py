@@ -5,8 +5,10 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from batchgate_server.settings.credentials import parse_reference
-from batchgate_server.settings.document import Document, Entry, entries_of, is_secret
+from pydantic import SecretStr
+
+from batchgate_server.settings.credentials import is_open_url, parse_reference
+from batchgate_server.settings.document import Document, Entry, entries_of, is_path, is_secret
 from batchgate_server.settings.problems import ConfigurationError, Problem
 
 # Where tomllib says that a mistake is; structured attributes exist only since Python 3.14.
@@ -37,8 +39,14 @@ def _with_references(
     values: dict[str, object], directory: Path, document: Document
 ) -> Iterator[Entry]:
     for entry in entries_of(values):
+        if is_path(entry.keys) and isinstance(entry.value, str):
+            yield Entry(entry.keys, directory / entry.value, entry.place)
+            continue
         if not is_secret(entry.keys):
             yield entry
+            continue
+        if entry.keys[-1] == "proxy_url" and is_open_url(entry.value):
+            yield Entry(entry.keys, SecretStr(str(entry.value)), entry.place)
             continue
         try:
             reference = parse_reference(entry.value, directory=directory)

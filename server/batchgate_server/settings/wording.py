@@ -8,6 +8,7 @@ from pydantic_core import ErrorDetails
 from batchgate_server.settings.callers import CallerSettings, OverallLimits
 from batchgate_server.settings.credentials import REFERENCE_FORMS
 from batchgate_server.settings.document import PREFIX, Document, Keys, is_secret, variable_name
+from batchgate_server.settings.entra import EntraSettings
 from batchgate_server.settings.models import (
     LogSettings,
     ServerSettings,
@@ -100,6 +101,8 @@ def _no_table(keys: Keys, document: Document) -> str:
 def _siblings(keys: Keys, document: Document) -> list[str]:
     """The keys that are known where the last of `keys` stands."""
     match keys:
+        case ("providers", _, "entra", _):
+            return list(EntraSettings.model_fields)
         case ("providers", name, _):
             model = KINDS[_kind(name, document)]
             return [field for field in model.model_fields if field != "name"]

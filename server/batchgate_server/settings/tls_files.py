@@ -1,0 +1,55 @@
+"""PEM files of the gateway as a client: whom it trusts, and as whom it calls."""
+
+import ssl
+from pathlib import Path
+from typing import NoReturn
+
+
+def load_ca(context: ssl.SSLContext, path: Path) -> None:
+    """Trust the authorities in a file, besides those that `context` trusts already.
+
+    Raises:
+        ValueError: naming the file and what is wrong with it.
+    """
+    try:
+        # Read by us: OpenSSL's own errors do not tell a missing file from a broken one.
+        text = path.read_text(encoding="ascii", errors="replace")
+        context.load_verify_locations(cadata=text)
+    except ssl.SSLError:
+        raise ValueError(f"the file {path} holds no certificates in PEM form") from None
+    except OSError as exc:
+        raise ValueError(f"the file {path} cannot be read: {exc.strerror}") from None
+    except ValueError:  # an empty file
+        raise ValueError(f"the file {path} is empty") from None
+
+
+def load_certificate(context: ssl.SSLContext, path: Path, key: Path | None) -> None:
+    """Call with the certificate in a file; its key is in another file, or in the same.
+
+    Raises:
+        ValueError: naming the file and what is wrong with it.
+    """
+    for each in (path, key or path):
+        try:
+            with each.open("rb"):
+                pass
+        except OSError as exc:
+            raise ValueError(f"the file {each} cannot be read: {exc.strerror}") from None
+
+    def refuse() -> NoReturn:
+        # OpenSSL would ask at the terminal otherwise.
+        raise _EncryptedKeyError
+
+    try:
+        context.load_cert_chain(path, key, password=refuse)
+    except _EncryptedKeyError:
+        raise ValueError(f"the key in {key or path} is encrypted; it must not be") from None
+    except ssl.SSLError as exc:
+        if exc.reason == "KEY_VALUES_MISMATCH":
+            raise ValueError(f"the key in {key or path} is not that of {path}") from None
+        where = f"{path} and {key}" if key else f"{path}"
+        raise ValueError(f"no certificate with its key, in PEM form, is in {where}") from None
+
+
+class _EncryptedKeyError(Exception):
+    pass
