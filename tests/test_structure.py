@@ -17,7 +17,7 @@ GENERATED = {"batchgate", "google", "grpc"}
 LAYERS: dict[str, set[str]] = {
     "version": set(),
     "callers": {"errors"},
-    "call": {"callers.caller"},
+    "call": {"callers.caller", "callers.provider_key"},
     "background": set(),
     "jsonl": set(),
     "errors": set(),
@@ -32,13 +32,13 @@ LAYERS: dict[str, set[str]] = {
     "files": {"errors", "operations", "providers", "rest", "translation", "jsonl", "call"},
     "batches": {
         *("files", "providers", "rest", "translation", "jsonl", "settings"),
-        *("errors", "operations", "call"),
+        *("errors", "operations", "call", "callers.provider_key"),
     },
     "services": {
         *("batches", "files", "providers", "translation", "rest", "jsonl"),
         *("errors", "operations", "call"),
     },
-    "interceptors": {"errors", "call"},
+    "interceptors": {"errors", "call", "callers.provider_key"},
 }
 # They put the parts together.
 ABOVE = {"application", "__main__"}

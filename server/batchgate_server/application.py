@@ -21,8 +21,8 @@ from batchgate_server.addresses import UNIX, ensure_free
 from batchgate_server.batches.watching import Watching
 from batchgate_server.interceptors import chain
 from batchgate_server.interceptors.draining import Draining
+from batchgate_server.providers.connections import profile_transport
 from batchgate_server.providers.registry import Profile, ProviderRegistry
-from batchgate_server.rest.transport import open_transport
 from batchgate_server.services.batch_service import BatchService
 from batchgate_server.services.file_service import FileService
 from batchgate_server.services.provider_service import ProviderService
@@ -39,11 +39,6 @@ SERVICES = tuple(
 # What may be under way from a caller: by calculation 1 GB/s at a round trip of 1 ms, but 20 MB/s at
 # 50 ms. More is faster for distant callers and takes more memory.
 UPLOAD_WINDOW_BYTES = 1024 * 1024
-
-
-def profile_transport(profile: Profile) -> httpx.AsyncBaseTransport:
-    """The connections of one profile."""
-    return open_transport(max_connections=profile.max_connections)
 
 
 class Application:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from batchgate_server.callers.caller import ANONYMOUS, Caller
+from batchgate_server.callers.provider_key import ProviderKey
 
 
 @dataclass(slots=True)
@@ -15,6 +16,8 @@ class Call:
     request_id: str
     started: float = field(default_factory=perf_counter)
     caller: Caller = ANONYMOUS
+    provider_key: ProviderKey | None = None
+    """The caller's own key, for profiles with `caller_credentials`."""
     provider: str = ""
     provider_request_id: str = ""
     received_bytes: int = 0
@@ -27,6 +30,14 @@ class Call:
     """Whether the gateway itself ended the call, since it is shutting down."""
     creating: str = ""
     """What may exist at the provider by now, such as "batch": a repeat could make another one."""
+
+    @property
+    def account(self) -> str:
+        """Whose account at the provider it is: "" for the gateway's own.
+
+        What is shared between calls is shared within one account only.
+        """
+        return self.provider_key.digest if self.provider_key else ""
 
 
 _current: ContextVar[Call] = ContextVar("call")

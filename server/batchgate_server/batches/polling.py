@@ -12,6 +12,7 @@ from grpc import StatusCode
 from batchgate_server.batches.observation import Observation, Watched
 from batchgate_server.batches.tempo import interval, pause, stage_age
 from batchgate_server.call import Call, current_call, enter_call
+from batchgate_server.callers.provider_key import ProviderKey
 from batchgate_server.errors import (
     GatewayError,
     InternalError,
@@ -43,7 +44,14 @@ log = structlog.stdlib.get_logger()
 class Poller:
     """Has a timer while batches are watched, and a task while it looks at some; else nothing."""
 
-    def __init__(self, provider: OpenAIProvider, settings: WatchSettings) -> None:
+    def __init__(
+        self,
+        provider: OpenAIProvider,
+        settings: WatchSettings,
+        *,
+        provider_key: ProviderKey | None = None,
+    ) -> None:
+        self._provider_key = provider_key
         self._provider = provider
         self._settings = settings
         self._watched: dict[str, Watched] = {}
@@ -55,6 +63,11 @@ class Poller:
         self._open_at = self._lists_at = self._warn_at = 0.0
         self._fault: GatewayError | None = None  # why it is not to be asked before `_open_at`
         self._suspect: Watched | None = None  # the last that failed, if no look has gone well since
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anybody watches."""
+        return any(watched.watchers for watched in self._watched.values())
 
     def join(self, batch_id: str) -> Watched:
         """Watch a batch. A state that others have seen is there at once, and soon renewed."""
@@ -197,7 +210,14 @@ class Poller:
 
     def _enter_call(self) -> None:
         # Takes the provider's request id into the error, as for a caller's own call.
-        enter_call(Call(method="watch", request_id="", provider=self._provider.name))
+        enter_call(
+            Call(
+                method="watch",
+                request_id="",
+                provider=self._provider.name,
+                provider_key=self._provider_key,
+            )
+        )
 
     def _error(self, exc: GatewayError | TimeoutError) -> GatewayError:
         name = self._provider.name

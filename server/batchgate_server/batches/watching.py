@@ -68,7 +68,7 @@ class Subscription:
 
 
 class Watching:
-    """All watches of a gateway: a poller per provider profile."""
+    """All watches of a gateway: a poller per provider profile, and per caller's own key."""
 
     def __init__(self, settings: WatchSettings) -> None:
         self.heartbeat_seconds = settings.heartbeat_seconds
@@ -93,10 +93,13 @@ class Watching:
     async def _watch(self, provider: OpenAIProvider, batch_id: str) -> AsyncIterator[Subscription]:
         if self._closed:
             raise ServerDraining
-        poller = self._pollers.get(provider.name)
-        if poller is None:
-            poller = self._pollers[provider.name] = Poller(provider, self._settings)
         call = current_call()
+        # Nobody looks with another's key, nor sees what that brought.
+        key = f"{provider.name} {call.account}" if call.account else provider.name
+        poller = self._pollers.get(key)
+        if poller is None:
+            poller = Poller(provider, self._settings, provider_key=call.provider_key)
+            self._pollers[key] = poller
         watched = poller.join(batch_id)
         call.endless = True
         try:
@@ -112,6 +115,8 @@ class Watching:
         finally:
             call.endless = False
             poller.leave(watched)
+            if call.provider_key and not poller.is_needed and self._pollers.get(key) is poller:
+                del self._pollers[key]  # and with it the key
 
     async def aclose(self) -> None:
         """End all watches at once, and all polls; no watch begins any more."""

@@ -4,6 +4,7 @@ from batchgate_server.interceptors.access_log import access_log
 from batchgate_server.interceptors.chain import ChainInterceptor
 from batchgate_server.interceptors.draining import Draining
 from batchgate_server.interceptors.error_status import error_status
+from batchgate_server.interceptors.provider_key import provider_key
 
 
 def chain(draining: Draining) -> ChainInterceptor:
@@ -12,6 +13,7 @@ def chain(draining: Draining) -> ChainInterceptor:
         [
             error_status,  # outermost: whatever is raised further in goes on the wire as a status
             access_log,  # sees every error as it was raised, refusals included
+            provider_key,  # before anything asks for the provider
             draining,  # innermost: refuses new calls, and counts those that have begun
         ]
     )

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 import httpx
 
 from batchgate_server.call import current_call
-from batchgate_server.errors import ProviderRequired, ProviderUnknown
+from batchgate_server.errors import InvalidField, ProviderRequired, ProviderUnknown
 from batchgate_server.providers.azure_openai import AzureOpenAIProvider
+from batchgate_server.providers.credentials import key_required
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
 
@@ -41,7 +42,17 @@ class ProviderRegistry:
         provider = self._providers.get(name or self.default or "")
         if provider is None:
             raise ProviderUnknown(f"no provider is named {name[:64]!r}; known: {known}")
-        current_call().provider = provider.name
+        call = current_call()
+        call.provider = provider.name
+        if call.provider_key and not provider.profile.caller_credentials:
+            # Else its owner would believe to be the one who pays.
+            raise InvalidField(
+                "x-provider-key",
+                f"means nothing to {provider.name}, which is called with the gateway's credential; "
+                "leave it out, or set caller_credentials for that profile",
+            )
+        if provider.profile.caller_credentials and not call.provider_key:
+            raise key_required(provider.name)
         return provider
 
     async def aclose(self) -> None:
