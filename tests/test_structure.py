@@ -18,7 +18,7 @@ LAYERS: dict[str, set[str]] = {
     "version": set(),
     "callers": {"errors"},
     "call": {"callers.caller", "callers.provider_key"},
-    "background": set(),
+    "background": {"call"},
     "jsonl": set(),
     "errors": set(),
     "operations": set(),

@@ -31,6 +31,10 @@ class Call:
     creating: str = ""
     """What may exist at the provider by now, such as "batch": a repeat could make another one."""
 
+    behind: int = 0
+    """How many pieces of its work go on by themselves, perhaps after its end."""
+    ended: bool = False
+
     @property
     def account(self) -> str:
         """Whose account at the provider it is: "" for the gateway's own.
@@ -38,6 +42,11 @@ class Call:
         What is shared between calls is shared within one account only.
         """
         return self.provider_key.digest if self.provider_key else ""
+
+    def forget(self) -> None:
+        """Let go of the caller's key once nothing needs it: timers and the like may keep the call."""
+        if self.ended and not self.behind:
+            self.provider_key = None
 
 
 _current: ContextVar[Call] = ContextVar("call")

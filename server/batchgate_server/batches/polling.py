@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 
 import structlog
@@ -166,9 +167,9 @@ class Poller:
         try:
             cursor = None
             for _ in range(MOST_PAGES):
-                self._enter_call()
-                async with asyncio.timeout(LOOK_SECONDS):
-                    page = await self._provider.list_batches(cursor=cursor, size=LIST_SIZE)
+                with self._as_call():
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        page = await self._provider.list_batches(cursor=cursor, size=LIST_SIZE)
                 for batch in page.items:
                     if watched := missing.pop(batch.id, None):
                         self._saw(watched, batch)
@@ -199,25 +200,30 @@ class Poller:
             # Both may have changed while others were looked at.
             if self._loop.time() < self._open_at or not watched.watchers:
                 return
-            self._enter_call()
             try:
-                async with asyncio.timeout(LOOK_SECONDS):
-                    batch = await self._provider.get_batch(watched.batch_id)
+                with self._as_call():
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        batch = await self._provider.get_batch(watched.batch_id)
             except (GatewayError, TimeoutError) as exc:
                 self._failed(watched, self._error(exc))
             else:
                 self._saw(watched, batch)
 
-    def _enter_call(self) -> None:
-        # Takes the provider's request id into the error, as for a caller's own call.
-        enter_call(
-            Call(
-                method="watch",
-                request_id="",
-                provider=self._provider.name,
-                provider_key=self._provider_key,
-            )
+    @contextmanager
+    def _as_call(self) -> Iterator[None]:
+        """Takes the provider's request id into the error, as for a caller's own call."""
+        call = Call(
+            method="watch",
+            request_id="",
+            provider=self._provider.name,
+            provider_key=self._provider_key,
         )
+        enter_call(call)
+        try:
+            yield
+        finally:
+            call.ended = True
+            call.forget()
 
     def _error(self, exc: GatewayError | TimeoutError) -> GatewayError:
         name = self._provider.name

@@ -115,7 +115,7 @@ class Watching:
         finally:
             call.endless = False
             poller.leave(watched)
-            if call.provider_key and not poller.is_needed and self._pollers.get(key) is poller:
+            if call.account and not poller.is_needed and self._pollers.get(key) is poller:
                 del self._pollers[key]  # and with it the key
 
     async def aclose(self) -> None:

@@ -31,7 +31,7 @@ class SecretSource:
         self._stamp = secret.stamp if isinstance(secret, FileSecret) else None
         self._check = check
         self._clock = clock
-        self._look_at = 0.0
+        self._look_at = clock() + LOOK_SECONDS
         self._known = [secret.get_secret_value()]
 
     def current(self) -> str:
