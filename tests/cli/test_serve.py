@@ -196,3 +196,17 @@ def test_a_real_gateway(start: Callable[[str], "subprocess.Popen[str]"]) -> None
     output, errors = gateway.communicate(timeout=30)
     assert gateway.returncode == 0
     assert SECRET not in output + errors
+
+
+def test_everybody_is_let_in_only_if_said(
+    served: list[Settings], environment: dict[str, str | None]
+) -> None:
+    command = ["serve", "--listen", "0.0.0.0:0"]
+    refused = CliRunner().invoke(app, command, env=environment, catch_exceptions=False)
+    assert refused.exit_code == 2
+    assert "--listen: is reachable from other machines, and no callers" in refused.stderr
+    assert "--allow-anonymous" in refused.stderr
+    command.append("--allow-anonymous")
+    allowed = CliRunner().invoke(app, command, env=environment, catch_exceptions=False)
+    assert allowed.exit_code == 0, allowed.stderr
+    assert [settings.listen for settings in served] == ["0.0.0.0:0"]
