@@ -17,7 +17,7 @@ GENERATED = {"batchgate", "google", "grpc"}
 LAYERS: dict[str, set[str]] = {
     "version": set(),
     "callers": {"errors"},
-    "call": {"callers.caller"},
+    "call": {"callers.caller", "errors"},
     "background": set(),
     "jsonl": set(),
     "errors": set(),

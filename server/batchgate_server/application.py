@@ -57,7 +57,7 @@ class Application:
     ) -> None:
         self._settings = settings
         self._providers = ProviderRegistry(settings, open_transport=transport)
-        self._watching = Watching(settings.watch)
+        self._watching = Watching(settings.watch, self._providers.find)
         self._draining = Draining()
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(

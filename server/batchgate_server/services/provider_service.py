@@ -34,18 +34,19 @@ class ProviderService(provider_service_pb2_grpc.ProviderServiceServicer):
         self, request: pb.ListProvidersRequest, context: Context
     ) -> pb.ListProvidersResponse:
         """List the profiles, asking each first if wished."""
+        providers = list(self._providers)
         if request.check_health:
-            await asyncio.gather(*(_check(provider) for provider in self._providers))
+            await asyncio.gather(*(_check(provider) for provider in providers))
         return pb.ListProvidersResponse(
             providers=[
-                _message(provider, default=self._providers.default) for provider in self._providers
+                _message(provider, default=self._providers.default) for provider in providers
             ]
         )
 
 
 async def _check(provider: OpenAIProvider) -> None:
     # What went wrong is kept by the client's health.
-    with suppress(GatewayError):
+    with suppress(GatewayError), provider.users.one():
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await provider.list_batches(cursor=None, size=1)
