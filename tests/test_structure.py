@@ -38,12 +38,12 @@ LAYERS: dict[str, set[str]] = {
         *("batches", "files", "providers", "translation", "rest", "jsonl"),
         *("errors", "operations", "call"),
     },
-    "interceptors": {"errors", "call"},
+    "interceptors": {"errors", "call", "audit"},
 }
 # They put the parts together.
-ABOVE = {"application", "__main__"}
+ABOVE = {"application", "reloading", "__main__"}
 # Each a module of its own, used by those above.
-BESIDE: dict[str, set[str]] = {"logs": {"settings"}, "addresses": set()}
+BESIDE: dict[str, set[str]] = {"logs": {"settings"}, "audit": {"settings"}, "addresses": set()}
 
 
 def part_of(path: Path) -> str:

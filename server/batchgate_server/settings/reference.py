@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.document import variable_name
 from batchgate_server.settings.models import (
     LogSettings,
@@ -42,6 +43,7 @@ def reference() -> list[Row]:
         *_rows(LogSettings, ("log",)),
         *_rows(ServerSettings, ("server",)),
         *_rows(WatchSettings, ("watch",)),
+        *_rows(AuditSettings, ("audit",)),
     ]
     first: dict[str, Row] = {}
     for row in rows:
@@ -51,7 +53,7 @@ def reference() -> list[Row]:
 
 def _rows(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Row]:
     # The tables have rows for what is in them, and a profile's name is its table's key.
-    tables = {"providers", "log", "server", "watch", "name"}
+    tables = {"providers", "log", "server", "watch", "audit", "name"}
     for key, field in model.model_fields.items():
         if key not in tables:
             keys = (*above, key)

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.credentials import REFERENCE_FORMS
 from batchgate_server.settings.document import PREFIX, Document, Keys, is_secret, variable_name
-from batchgate_server.settings.models import LogSettings, ServerSettings, Settings
+from batchgate_server.settings.models import LogSettings, ServerSettings, Settings, WatchSettings
 from batchgate_server.settings.problems import did_you_mean
 from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileBase
 
@@ -15,7 +16,12 @@ KINDS: Mapping[str, type[ProfileBase]] = {
     "openai": OpenAIProfile,
     "azure_openai": AzureOpenAIProfile,
 }
-_TABLES: Mapping[str, type[BaseModel]] = {"log": LogSettings, "server": ServerSettings}
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "log": LogSettings,
+    "server": ServerSettings,
+    "watch": WatchSettings,
+    "audit": AuditSettings,
+}
 
 _MESSAGES = {
     "bool_parsing": "must be true or false",
