@@ -20,8 +20,13 @@ from batchgate.v1 import (
 from batchgate_server.addresses import UNIX, ensure_free
 from batchgate_server.audit import AuditLog
 from batchgate_server.batches.watching import Watching
+from batchgate_server.call import Call
+from batchgate_server.errors import CallerUnauthenticated
 from batchgate_server.interceptors import chain
+from batchgate_server.interceptors.auditing import Auditing
+from batchgate_server.interceptors.authentication import Authentication
 from batchgate_server.interceptors.draining import Draining
+from batchgate_server.interceptors.limiting import Limiting
 from batchgate_server.providers.registry import Profile, ProviderRegistry
 from batchgate_server.rest.transport import open_transport
 from batchgate_server.services.batch_service import BatchService
@@ -66,10 +71,19 @@ class Application:
         self.audit = AuditLog(settings.audit)
         self._providers = ProviderRegistry(settings, open_transport=transport)
         self._watching = Watching(settings.watch, self._providers.find)
+        self._authentication = Authentication(settings.callers)
+        self._limiting = Limiting(settings)
         self._draining = Draining()
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
-            interceptors=[chain(self._draining, self.audit)],
+            interceptors=[
+                chain(
+                    auditing=Auditing(self.audit),
+                    authentication=self._authentication,
+                    limiting=self._limiting,
+                    draining=self._draining,
+                )
+            ],
             options=[
                 ("grpc.max_receive_message_length", settings.server.max_message_bytes),
                 # A second gateway on the same port is a mistake, not a share of the load.
@@ -130,9 +144,19 @@ class Application:
         settings = applied(self._settings, new)
         with self.audit.reopening(settings.audit):
             self._providers.replace(settings)
+        self._authentication.replace(settings.callers)
+        self._limiting.replace(settings)
         self._watching.renew(settings.watch)
+        self._draining.cut_off(self._dismissal)
         self._settings = settings
         return changes
+
+    def _dismissal(self, call: Call) -> CallerUnauthenticated | None:
+        """Why a call may not go on, if its caller is none any more: a watch could last for a day."""
+        if self._authentication.knows(call.caller):
+            return None
+        who = call.caller.name or "a caller without a credential"
+        return CallerUnauthenticated(f"{who} is not known here any more")
 
     async def stop(self, grace_seconds: float | None = None) -> None:
         """Turn NOT_SERVING, end watches, let running calls end within the grace, and close."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 import httpx
 
 from batchgate_server.call import current_call
-from batchgate_server.errors import ProviderRequired, ProviderUnknown
+from batchgate_server.callers.caller import Caller
+from batchgate_server.errors import CallerNotPermitted, ProviderRequired, ProviderUnknown
 from batchgate_server.providers.azure_openai import AzureOpenAIProvider
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
@@ -23,7 +24,6 @@ class ProviderRegistry:
         self._open_transport = open_transport
         self._providers: dict[str, OpenAIProvider] = {}
         self._retired: dict[OpenAIProvider, asyncio.Task[None]] = {}
-        self.default: str | None = None
         self.replace(settings)
 
     def __iter__(self) -> Iterator[OpenAIProvider]:
@@ -45,27 +45,49 @@ class ProviderRegistry:
             self._retire_all(new, but=old)
             raise
         self._providers = new
-        self.default = settings.default_provider
-        if not self.default and len(new) == 1:
-            self.default = next(iter(new))
+        self._default = settings.default_provider
         self._retire_all(old, but=new)
 
     def select(self, name: str) -> OpenAIProvider:
         """The provider called `name`, or the default one where it is empty; never another."""
-        if not name and not self.default:
-            raise ProviderRequired(f"name a provider: one of {self._known()}")
-        provider = self.find(name or self.default or "")
         call = current_call()
+        name = name or self.default_for(call.caller)
+        provider = self._providers.get(name)
+        if provider is None or not call.caller.may_use(name):
+            usable = self._names(call.caller)
+            if not name:
+                raise ProviderRequired(f"name a provider: one of {usable}")
+            if provider is None:
+                raise self._unknown(name, call.caller)
+            raise CallerNotPermitted(
+                f"{call.caller.name} may not use the provider {name}, but: {usable}"
+            )
         call.provider = provider.name
         provider.users.add(call)
         return provider
 
     def find(self, name: str) -> OpenAIProvider:
-        """The provider called `name`, for one who counts among its `users` by itself."""
+        """The provider that is called `name` now, for one who has been let in to it before.
+
+        The one who asks counts among its `users` by itself.
+        """
         provider = self._providers.get(name)
         if provider is None:
-            raise ProviderUnknown(f"no provider is named {name[:64]!r}; known: {self._known()}")
+            raise self._unknown(name, current_call().caller)
         return provider
+
+    def usable_by(self, caller: Caller) -> list[OpenAIProvider]:
+        """The providers that a caller may use."""
+        return [provider for provider in self if caller.may_use(provider.name)]
+
+    def default_for(self, caller: Caller) -> str:
+        """The name of the provider that a caller's requests mean where they name none; or empty."""
+        if caller.default_provider:
+            return caller.default_provider
+        if self._default and caller.may_use(self._default):
+            return self._default
+        usable = self.usable_by(caller)
+        return usable[0].name if len(usable) == 1 else ""
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -74,8 +96,11 @@ class ProviderRegistry:
             task.cancel()
         await asyncio.gather(*self._retired.values(), return_exceptions=True)
 
-    def _known(self) -> str:
-        return ", ".join(sorted(self._providers))
+    def _unknown(self, name: str, caller: Caller) -> ProviderUnknown:
+        return ProviderUnknown(f"no provider is named {name[:64]!r}; known: {self._names(caller)}")
+
+    def _names(self, caller: Caller) -> str:
+        return ", ".join(sorted(one.name for one in self.usable_by(caller)))
 
     def _open(self, profile: Profile) -> OpenAIProvider:
         kind = AzureOpenAIProvider if isinstance(profile, AzureOpenAIProfile) else OpenAIProvider
