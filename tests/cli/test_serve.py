@@ -43,7 +43,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """The settings with which a server was started that ends at once."""
     served: list[Settings] = []
 
-    def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    def serve(
+        settings: Settings, *, load: Callable[[], Settings], announce: Callable[[str], None]
+    ) -> None:
         served.append(settings)
         announce("127.0.0.1:1234")
 
@@ -128,7 +130,9 @@ def test_an_address_that_cannot_be_had(
     error: OSError,
     reason: str,
 ) -> None:
-    def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    def serve(
+        settings: Settings, *, load: Callable[[], Settings], announce: Callable[[str], None]
+    ) -> None:
         raise error
 
     monkeypatch.setattr(batchgate_server.__main__, "serve", serve)
@@ -143,7 +147,9 @@ def test_an_address_that_cannot_be_had(
 def test_an_error_while_serving_is_no_listening_error(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str | None]
 ) -> None:
-    def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    def serve(
+        settings: Settings, *, load: Callable[[], Settings], announce: Callable[[str], None]
+    ) -> None:
         announce("127.0.0.1:1")
         raise OSError(errno.EMFILE, "Too many open files")
 
