@@ -43,7 +43,7 @@ LAYERS: dict[str, set[str]] = {
 # They put the parts together.
 ABOVE = {"application", "__main__"}
 # Each a module of its own, used by those above.
-BESIDE: dict[str, set[str]] = {"logs": {"settings"}, "addresses": set()}
+BESIDE: dict[str, set[str]] = {"logs": {"settings"}, "addresses": set(), "tls": {"settings"}}
 
 
 def part_of(path: Path) -> str:

@@ -27,6 +27,7 @@ from batchgate_server.services.batch_service import BatchService
 from batchgate_server.services.file_service import FileService
 from batchgate_server.services.provider_service import ProviderService
 from batchgate_server.settings import Settings
+from batchgate_server.tls import ServerCertificate
 
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
@@ -59,6 +60,7 @@ class Application:
         self._providers = ProviderRegistry(settings, open_transport=transport)
         self._watching = Watching(settings.watch)
         self._draining = Draining()
+        self._certificate = settings.tls and ServerCertificate(settings.tls)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             interceptors=[chain(self._draining)],
@@ -70,6 +72,11 @@ class Application:
                 # held 50 to 120 MiB, once 536.
                 ("grpc.http2.bdp_probe", 0),
                 ("grpc.http2.lookahead_bytes", UPLOAD_WINDOW_BYTES),
+                # A connection that says nothing is held no longer.
+                (
+                    "grpc.server_handshake_timeout_ms",
+                    round(settings.server.handshake_timeout_seconds * 1000),
+                ),
             ],
         )
         file_service_pb2_grpc.add_FileServiceServicer_to_server(
@@ -97,7 +104,11 @@ class Application:
         listen = self._settings.listen
         try:
             await ensure_free(listen)
-            port = self._server.add_insecure_port(listen)
+            port = (
+                self._server.add_secure_port(listen, self._certificate.credentials())
+                if self._certificate
+                else self._server.add_insecure_port(listen)
+            )
         except (OSError, RuntimeError) as exc:
             await self._providers.aclose()
             if isinstance(exc, OSError):

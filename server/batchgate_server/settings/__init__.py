@@ -6,6 +6,7 @@ from batchgate_server.settings.loading import load_settings
 from batchgate_server.settings.models import LogSettings, ServerSettings, Settings, WatchSettings
 from batchgate_server.settings.problems import ConfigurationError, Problem
 from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileBase
+from batchgate_server.settings.tls import TLSSettings
 
 __all__ = [
     "AzureOpenAIProfile",
@@ -19,6 +20,7 @@ __all__ = [
     "ProfileBase",
     "ServerSettings",
     "Settings",
+    "TLSSettings",
     "WatchSettings",
     "is_local",
     "load_settings",

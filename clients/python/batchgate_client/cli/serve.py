@@ -34,6 +34,10 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Allow plaintext off loopback; logs a warning."),
+    ] = False,
     log_format: Annotated[
         str | None, typer.Option(metavar="json|console", help="Form of a log line.")
     ] = None,
@@ -50,7 +54,11 @@ def serve(
     try:
         settings = load_settings(
             config=config,
-            overrides={"listen": listen, "log": {"format": log_format, "level": log_level}},
+            overrides={
+                "listen": listen,
+                "server": {"insecure": insecure or None},
+                "log": {"format": log_format, "level": log_level},
+            },
         )
     except ConfigurationError as error:
         given = {"listen": listen, "log.format": log_format, "log.level": log_level}
