@@ -1,22 +1,22 @@
-"""Certificates and keys in PEM files: read, and checked before anything is built on them."""
+"""Certificates and keys in PEM files: read, and checked before anything is built on them.
+
+The library that reads them is imported where it is used: it is slow to import, and without TLS
+nobody needs it.
+"""
 
 import stat
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_pem_private_key,
-)
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
 
 # Far beyond any chain or bundle; keeps a wrong path from filling the memory.
 _LONGEST_FILE = 4 * 1024 * 1024
 # What gRPC's TLS library serves; others it refuses without saying why.
-_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +76,16 @@ def read_file(path: Path) -> bytes:
     return content
 
 
-def parse_certificates(content: bytes, path: Path) -> x509.Certificate:
+def parse_certificates(content: bytes, path: Path) -> "Certificate":
     """The first of the PEM certificates in `content`, which was read from `path`.
 
     Raises:
         ValueError: if there is none, or one cannot be read or is not whole.
     """
+    from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415
+
     try:
-        certificates = x509.load_pem_x509_certificates(content)
+        certificates = load_pem_x509_certificates(content)
     except ValueError:
         # Not chained: the library's message points at its own documentation.
         raise ValueError(f"the file {path} holds no readable PEM certificate") from None
@@ -93,12 +95,19 @@ def parse_certificates(content: bytes, path: Path) -> x509.Certificate:
     return certificates[0]
 
 
-def check_key(content: bytes, path: Path, *, fits: x509.Certificate | None) -> None:
+def check_key(content: bytes, path: Path, *, fits: "Certificate | None") -> None:
     """Check that `content`, read from `path`, is a usable key, and that of the certificate.
 
     Raises:
         ValueError: without the content.
     """
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
+        Encoding,
+        PublicFormat,
+        load_pem_private_key,
+    )
+
     try:
         key = load_pem_private_key(content, password=None)
     except TypeError:
@@ -112,7 +121,7 @@ def check_key(content: bytes, path: Path, *, fits: x509.Certificate | None) -> N
     match key:
         case rsa.RSAPrivateKey() | ed25519.Ed25519PrivateKey():
             pass
-        case ec.EllipticCurvePrivateKey() if isinstance(key.curve, _CURVES):
+        case ec.EllipticCurvePrivateKey() if key.curve.name in _CURVES:
             pass
         case _:
             raise ValueError(
