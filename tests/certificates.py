@@ -37,6 +37,7 @@ class Authority:
     """A certificate authority; all it makes lies in `directory`."""
 
     def __init__(self, directory: Path, name: str = "ca") -> None:
+        directory.mkdir(exist_ok=True)
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"batchgate test {name}")])

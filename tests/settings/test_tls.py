@@ -141,8 +141,10 @@ def test_a_key_that_does_not_do(
         (server.key[:150], f"the file {place} holds no readable PEM private key"),
         (
             sealed,
-            (f"the key in {place} is encrypted; store it without a passphrase, readable for the "
-            "gateway alone"),
+            (
+                f"the key in {place} is encrypted; store it without a passphrase, readable for the "
+                "gateway alone"
+            ),
         ),
         (
             exotic.key,
