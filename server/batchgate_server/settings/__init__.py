@@ -1,14 +1,20 @@
 """The configuration: the only reader of the environment and of configuration files."""
 
 from batchgate_server.settings.addresses import is_local
-from batchgate_server.settings.callers import CallerSettings, Limits, OverallLimits
+from batchgate_server.settings.callers import NAMED_ALWAYS, CallerSettings, Limits, OverallLimits
 from batchgate_server.settings.loading import load_settings
 from batchgate_server.settings.models import LogSettings, ServerSettings, Settings, WatchSettings
 from batchgate_server.settings.problems import ConfigurationError, Problem
-from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileBase
+from batchgate_server.settings.profiles import (
+    AzureOpenAIProfile,
+    OpenAIProfile,
+    ProfileBase,
+    check_name,
+)
 from batchgate_server.settings.tls import TLSSettings
 
 __all__ = [
+    "NAMED_ALWAYS",
     "AzureOpenAIProfile",
     "CallerSettings",
     "ConfigurationError",
@@ -22,6 +28,7 @@ __all__ = [
     "Settings",
     "TLSSettings",
     "WatchSettings",
+    "check_name",
     "is_local",
     "load_settings",
 ]

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
 
 # The options by the setting that each overrides, to tell a mistake by the name that was typed.
-_OPTIONS = {"listen": "--listen", "log.format": "--log-format", "log.level": "--log-level"}
+_OPTIONS = {
+    "listen": "--listen",
+    "server.allow_anonymous": "--allow-anonymous",
+    "log.format": "--log-format",
+    "log.level": "--log-level",
+}
 
 
 def serve(
@@ -35,9 +40,21 @@ def serve(
         ),
     ] = None,
     insecure: Annotated[
-        bool,
-        typer.Option("--insecure", help="Allow plaintext off loopback; logs a warning."),
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--insecure",
+            help="Listen off loopback although there is no TLS.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_anonymous: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-anonymous",
+            help="Listen off loopback although no callers are configured.",
+            show_default=False,
+        ),
+    ] = None,
     log_format: Annotated[
         str | None, typer.Option(metavar="json|console", help="Form of a log line.")
     ] = None,
@@ -56,12 +73,17 @@ def serve(
             config=config,
             overrides={
                 "listen": listen,
-                "server": {"insecure": insecure or None},
+                "server": {"insecure": insecure, "allow_anonymous": allow_anonymous},
                 "log": {"format": log_format, "level": log_level},
             },
         )
     except ConfigurationError as error:
-        given = {"listen": listen, "log.format": log_format, "log.level": log_level}
+        given = {
+            "listen": listen,
+            "server.allow_anonymous": allow_anonymous,
+            "log.format": log_format,
+            "log.level": log_level,
+        }
         lines = [
             f"  {_OPTIONS[one.place] if given.get(one.place) else one.place}: {one.message}"
             for one in error.problems
