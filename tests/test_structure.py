@@ -16,9 +16,10 @@ GENERATED = {"batchgate", "google", "grpc"}
 # a constant, and what is known of the running RPC.
 LAYERS: dict[str, set[str]] = {
     "version": set(),
-    "callers": {"errors"},
-    "call": {"callers.caller", "callers.provider_key"},
+    "callers": {"errors", "settings"},
+    "call": {"callers", "errors"},
     "background": {"call"},
+    "stream_end": set(),
     "jsonl": set(),
     "errors": set(),
     "operations": set(),
@@ -26,7 +27,7 @@ LAYERS: dict[str, set[str]] = {
     "rest": {"errors", "call", "version"},
     "translation": {"errors", "operations", "rest.models", "jsonl"},
     "providers": {
-        *("rest", "settings", "background", "jsonl.rules"),
+        *("rest", "settings", "background", "jsonl.rules", "callers.caller"),
         *("errors", "operations", "call", "version"),
     },
     "files": {"errors", "operations", "providers", "rest", "translation", "jsonl", "call"},
@@ -36,14 +37,19 @@ LAYERS: dict[str, set[str]] = {
     },
     "services": {
         *("batches", "files", "providers", "translation", "rest", "jsonl"),
-        *("errors", "operations", "call"),
+        *("errors", "operations", "call", "stream_end"),
     },
-    "interceptors": {"errors", "call", "callers.provider_key"},
+    "interceptors": {"errors", "call", "callers", "settings", "stream_end", "audit"},
 }
 # They put the parts together.
-ABOVE = {"application", "__main__"}
+ABOVE = {"application", "reloading", "__main__"}
 # Each a module of its own, used by those above.
-BESIDE: dict[str, set[str]] = {"logs": {"settings"}, "addresses": set()}
+BESIDE: dict[str, set[str]] = {
+    "logs": {"settings"},
+    "audit": {"settings"},
+    "addresses": set(),
+    "tls": {"settings"},
+}
 
 
 def part_of(path: Path) -> str:

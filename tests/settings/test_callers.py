@@ -116,6 +116,7 @@ def test_all_mistakes_at_once(problems: Problems) -> None:
     max_calls = "many"
     """
     assert problems(toml, KEY).keys() == {
+        "listen",
         "callers.a.token_sha256",
         "callers.a.providers",
         "limits.max_calls",
@@ -123,9 +124,9 @@ def test_all_mistakes_at_once(problems: Problems) -> None:
 
 
 def test_everybody_only_if_said(load: Load, problems: Problems) -> None:
-    exposed = f'listen = "0.0.0.0:1"\n{PROVIDER}'
+    exposed = f'listen = "0.0.0.0:1"\nserver.insecure = true\n{PROVIDER}'
     assert problems(exposed, KEY)["listen"].startswith("is reachable from other machines")
-    assert load(f"{exposed}[server]\nallow_anonymous = true\n", KEY).server.allow_anonymous
+    assert load(f"server.allow_anonymous = true\n{exposed}", KEY).server.allow_anonymous
     assert load(f'{exposed}[callers.a]\ntoken_sha256 = ["{DIGEST}"]\n', KEY).callers
     both = f'{PROVIDER}[callers.a]\ntoken_sha256 = ["{DIGEST}"]\n[server]\nallow_anonymous = true\n'
     assert problems(both, KEY).keys() == {"server.allow_anonymous"}

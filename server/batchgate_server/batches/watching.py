@@ -6,7 +6,7 @@ in between. `batches.polling` looks at the batches, while anybody watches.
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from batchgate_server.batches.observation import TERMINAL, Observation, Watched, is_terminal
@@ -29,9 +29,15 @@ __all__ = [
 class Subscription:
     """One who watches a batch. Made by `Watching.watch`."""
 
-    def __init__(self, watched: Watched) -> None:
+    def __init__(self, watched: Watched, poller: Poller) -> None:
         self._watched = watched
+        self._poller = poller
         self._given: Observation | None = None
+
+    @property
+    def provider(self) -> OpenAIProvider:
+        """Who is asked now: a watch lasts, and the configuration may have another one since."""
+        return self._poller.provider
 
     @property
     def latest(self) -> Observation | None:
@@ -70,41 +76,46 @@ class Subscription:
 class Watching:
     """All watches of a gateway: a poller per provider profile, and per caller's own key."""
 
-    def __init__(self, settings: WatchSettings) -> None:
-        self.heartbeat_seconds = settings.heartbeat_seconds
-        """After how long a silence a stream that watches should send something."""
+    def __init__(self, settings: WatchSettings, find: Callable[[str], OpenAIProvider]) -> None:
+        """`find` gives the provider that has a name now, or raises."""
         self._settings = settings
+        self._find = find
         self._pollers: dict[str, Poller] = {}
         self._closed = False
 
-    def watch(
-        self, provider: OpenAIProvider, batch_id: str
-    ) -> AbstractAsyncContextManager[Subscription]:
-        """Watch a batch inside of this context.
+    @property
+    def heartbeat_seconds(self) -> float:
+        """After how long a silence a stream that watches should send something."""
+        return self._settings.heartbeat_seconds
+
+    def watch(self, provider: str, batch_id: str) -> AbstractAsyncContextManager[Subscription]:
+        """Watch a batch of the provider with this name inside of this context.
 
         Meanwhile the call that watches is `endless`: a shutdown does not wait for it.
 
         Raises:
+            ProviderUnknown: on entry, if the configuration has none of that name any more.
             ServerDraining: on entry, once the gateway shuts down.
         """
         return self._watch(provider, batch_id)
 
     @asynccontextmanager
-    async def _watch(self, provider: OpenAIProvider, batch_id: str) -> AsyncIterator[Subscription]:
+    async def _watch(self, provider: str, batch_id: str) -> AsyncIterator[Subscription]:
         if self._closed:
             raise ServerDraining
         call = current_call()
         # Nobody looks with another's key, nor sees what that brought.
-        key = f"{provider.name} {call.account}" if call.account else provider.name
+        key = f"{provider} {call.account}" if call.account else provider
         poller = self._pollers.get(key)
         if poller is None:
-            poller = Poller(provider, self._settings, provider_key=call.provider_key)
-            self._pollers[key] = poller
+            poller = self._pollers[key] = Poller(
+                self._find(provider), self._settings, provider_key=call.provider_key
+            )
         watched = poller.join(batch_id)
         call.endless = True
         try:
             try:
-                yield Subscription(watched)
+                yield Subscription(watched, poller)
             finally:
                 # The looks are no part of this call, but what it tells comes from them.
                 if watched.latest is not None:
@@ -117,6 +128,19 @@ class Watching:
             poller.leave(watched)
             if call.account and not poller.is_needed and self._pollers.get(key) is poller:
                 del self._pollers[key]  # and with it the key
+
+    def renew(self, settings: WatchSettings) -> None:
+        """Watch by these settings, and ask those who have the providers' names now.
+
+        The watches of a provider that is gone end with that error.
+        """
+        self._settings = settings
+        for key, poller in list(self._pollers.items()):
+            try:
+                poller.renew(self._find(poller.provider.name), settings)
+            except GatewayError as gone:
+                del self._pollers[key]
+                poller.end(gone)
 
     async def aclose(self) -> None:
         """End all watches at once, and all polls; no watch begins any more."""

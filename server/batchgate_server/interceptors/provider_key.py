@@ -14,10 +14,7 @@ SENDABLE = re.compile(r"[!-~]+")
 
 
 async def provider_key(call: Call, context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
-    """Takes the key from the metadata, and lets go of it at the end.
-
-    Whether the profile wants one is known when it is chosen.
-    """
+    """Takes the key from the metadata; whether the profile wants one is known when it is chosen."""
     keys = [value for name, value in context.invocation_metadata() or () if name == HEADER]
     if keys:
         (key, *others) = keys
@@ -29,8 +26,4 @@ async def provider_key(call: Call, context: Context, proceed: Proceed) -> Any:  
                 'must be the provider\'s key in visible ASCII, without "Bearer " and not empty',
             )
         call.provider_key = ProviderKey(key)
-    try:
-        return await proceed()
-    finally:
-        call.ended = True
-        call.forget()
+    return await proceed()

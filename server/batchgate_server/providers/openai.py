@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from batchgate.v1 import provider_service_pb2
 from batchgate_server.background import Background
+from batchgate_server.call import current_call
 from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.connections import proxy_source
@@ -20,6 +21,7 @@ from batchgate_server.providers.credentials import (
     bearer,
 )
 from batchgate_server.providers.paging import page_of
+from batchgate_server.providers.users import Users
 from batchgate_server.rest.client import Endpoint, Params, RestClient
 from batchgate_server.rest.credential import Credential
 from batchgate_server.rest.models import RestBatch, RestFile, RestResource, text
@@ -28,6 +30,8 @@ from batchgate_server.rest.secrets import cleaner, proxy_secrets
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
 from batchgate_server.version import USER_AGENT
 
+# Files whose lines are known to name permitted models.
+MAX_CHECKED = 4096
 Model = TypeVar("Model", bound=RestResource)
 
 
@@ -50,6 +54,8 @@ class OpenAIProvider:
         self.name = profile.name
         self.profile = profile
         self.background = Background()
+        self.users = Users()
+        self._checked: dict[tuple[str, frozenset[str]], None] = {}
         self._identity = self._credential()
         self._proxy = proxy_source(profile)
         self.rest = RestClient(
@@ -79,10 +85,12 @@ class OpenAIProvider:
         return self.profile.max_requests_per_batch
 
     def upload_limit(self, purpose: str) -> int:
-        """How many bytes a file for `purpose` may have."""
+        """How many bytes a file for `purpose` may have, of this caller."""
         limits = [self.profile.max_upload_bytes]
         if purpose == "batch":
             limits.append(self.profile.max_batch_file_bytes)
+        if (own := current_call().caller.max_upload_bytes) is not None:
+            limits.append(own)
         return min(limits)
 
     def line_rules(self, endpoint: str) -> Rules:
@@ -92,7 +100,26 @@ class OpenAIProvider:
             max_line_bytes=self.profile.max_line_bytes,
             endpoint=endpoint,
             models=self.profile.models,
+            permitted_models=self.permitted_models(),
         )
+
+    def permitted_models(self) -> frozenset[str] | None:
+        """The models that lines of the caller's files may name here, by any name; None means all."""
+        permitted = current_call().caller.models
+        if permitted is None:
+            return None
+        aliases = self.profile.models
+        return frozenset(permitted).union(aliases[name] for name in permitted if name in aliases)
+
+    def note_checked(self, file_id: str, permitted: frozenset[str]) -> None:
+        """Remember that all lines of a file name models of `permitted`."""
+        self._checked[file_id, permitted] = None
+        if len(self._checked) > MAX_CHECKED:
+            del self._checked[next(iter(self._checked))]
+
+    def has_checked(self, file_id: str, permitted: frozenset[str]) -> bool:
+        """Whether that is known; a file that is not may have been checked elsewhere, or long ago."""
+        return (file_id, permitted) in self._checked
 
     def file_lifetime(self, purpose: str) -> int | None:
         """After how many seconds a file for `purpose` expires where a request does not say."""
@@ -121,7 +148,9 @@ class OpenAIProvider:
         )
         length = None if new.size_bytes is None else body.length(new.size_bytes)
         answer = await self.rest.upload("/files", body, length=length)
-        return self._read(RestFile, answer, creates=True)
+        file = self._read(RestFile, answer, creates=True)
+        current_call().note_id("created_file_id", file.id)
+        return file
 
     async def get_file(self, file_id: str) -> RestFile:
         """Get a file."""
@@ -139,7 +168,10 @@ class OpenAIProvider:
     async def delete_file(self, file_id: str) -> bool:
         """Delete a file; true where the answer is just a success, or says nothing else."""
         answer = await self.rest.call("DELETE", f"/files/{file_id}")
-        return not (isinstance(answer, Mapping) and answer.get("deleted") is False)
+        deleted = not (isinstance(answer, Mapping) and answer.get("deleted") is False)
+        if deleted:
+            current_call().note_id("deleted_file_id", file_id)
+        return deleted
 
     def file_content(
         self, file_id: str, *, headers: Params = ()
@@ -169,7 +201,9 @@ class OpenAIProvider:
                 "seconds": new.output_expires_after_seconds,
             }
         answer = await self.rest.call("POST", "/batches", body=to_json(document), creates=True)
-        return self._read(RestBatch, answer, creates=True)
+        batch = self._read(RestBatch, answer, creates=True)
+        current_call().note_id("created_batch_id", batch.id)
+        return batch
 
     async def get_batch(self, batch_id: str) -> RestBatch:
         """Get a batch."""

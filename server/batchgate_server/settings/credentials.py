@@ -30,6 +30,14 @@ class FileSecret(SecretStr):
         self.stamp = stamp
         """The file's state before it was read; see `secret_files`."""
 
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same secret in the same file."""
+        return isinstance(other, FileSecret) and self.path == other.path and super().__eq__(other)
+
+    def __hash__(self) -> int:
+        """As that of a secret."""
+        return super().__hash__()
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:

@@ -9,7 +9,7 @@ from batchgate_server.settings.problems import Problem
 
 PREFIX = "BATCHGATE_"
 DELIMITER = "__"
-PATH_FIELDS = frozenset({"ca_file", "client_certificate_file", "client_key_file", "token_file"})
+PROFILE_FILES = frozenset({"ca_file", "client_certificate_file", "client_key_file"})
 
 Keys = tuple[str, ...]
 
@@ -98,11 +98,15 @@ def is_secret(keys: Keys) -> bool:
             return False
 
 
-def is_path(keys: Keys) -> bool:
-    """Whether the value at `keys` names a file."""
+def is_file(keys: Keys) -> bool:
+    """Whether the value at `keys` is the path of a file."""
     match keys:
-        case ("providers", _, *_, field):
-            return field in PATH_FIELDS
+        case ("tls", field):
+            return field.endswith("_file")
+        case ("providers", _, field):
+            return field in PROFILE_FILES
+        case ("providers", _, "entra", field):
+            return field == "token_file"
         case _:
             return False
 

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from batchgate_server.settings.addresses import check_authority
-from batchgate_server.settings.forms import FROZEN, HeaderWord, Secret
+from batchgate_server.settings.forms import FROZEN, FilePath, HeaderWord, Secret
 
 # What each way needs; the third, managed_identity, takes a client_id where there are several.
 NEEDS = {
@@ -70,7 +70,7 @@ class EntraSettings(BaseModel):
     client_secret: Secret | None = Field(
         default=None, description="The application's secret; in the file a reference to it."
     )
-    token_file: Path | None = Field(
+    token_file: FilePath | None = Field(
         default=None,
         description="File with the federated token, for workload_identity "
         "`AZURE_FEDERATED_TOKEN_FILE` if unset.",

@@ -1,9 +1,10 @@
 """Forms that values of several tables share."""
 
 import re
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, SecretStr
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, SecretStr
 
 from batchgate_server.settings.credentials import check_secret
 
@@ -25,5 +26,12 @@ def _check_header_word(value: str) -> str:
     return value
 
 
+def _check_path(path: object) -> object:
+    if isinstance(path, str) and (not path or "\0" in path):
+        raise ValueError("must be the path of a file")
+    return path
+
+
 HeaderWord = Annotated[str, AfterValidator(_check_header_word)]
 Secret = Annotated[SecretStr, AfterValidator(check_secret)]
+FilePath = Annotated[Path, BeforeValidator(_check_path)]

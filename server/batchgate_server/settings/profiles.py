@@ -23,7 +23,7 @@ from batchgate_server.settings.addresses import (
     check_proxy_url,
 )
 from batchgate_server.settings.entra import EntraSettings
-from batchgate_server.settings.forms import FROZEN, HeaderWord, Secret
+from batchgate_server.settings.forms import FROZEN, FilePath, HeaderWord, Secret
 from batchgate_server.settings.tls_files import load_ca, load_certificate
 
 _API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?", re.ASCII)
@@ -116,17 +116,17 @@ class ProfileBase(BaseModel):
         description="Whether each call brings the caller's own key, as the metadata "
         "`x-provider-key`; the profile then has no credential of its own.",
     )
-    ca_file: Path | None = Field(
+    ca_file: FilePath | None = Field(
         default=None,
         description="PEM file with the authorities that may have signed the provider's certificate, "
         "in place of the usual ones.",
     )
-    client_certificate_file: Path | None = Field(
+    client_certificate_file: FilePath | None = Field(
         default=None,
         description="PEM file with the certificate that the gateway shows to the provider; read "
         "again when it changes.",
     )
-    client_key_file: Path | None = Field(
+    client_key_file: FilePath | None = Field(
         default=None,
         description="PEM file with that certificate's key, unless it is in the same file.",
     )

@@ -4,6 +4,8 @@ import ssl
 from pathlib import Path
 from typing import NoReturn
 
+from batchgate_server.settings.certificates import parse_certificates, read_file
+
 
 def load_ca(context: ssl.SSLContext, path: Path) -> None:
     """Trust the authorities in a file, besides those that `context` trusts already.
@@ -11,16 +13,10 @@ def load_ca(context: ssl.SSLContext, path: Path) -> None:
     Raises:
         ValueError: naming the file and what is wrong with it.
     """
-    try:
-        # Read by us: OpenSSL's own errors do not tell a missing file from a broken one.
-        text = path.read_text(encoding="ascii", errors="replace")
-        context.load_verify_locations(cadata=text)
-    except ssl.SSLError:
-        raise ValueError(f"the file {path} holds no certificates in PEM form") from None
-    except OSError as exc:
-        raise ValueError(f"the file {path} cannot be read: {exc.strerror}") from None
-    except ValueError:  # an empty file
-        raise ValueError(f"the file {path} is empty") from None
+    # Read and checked by us: OpenSSL's own errors do not say what is wrong.
+    content = read_file(path)
+    parse_certificates(content, path)
+    context.load_verify_locations(cadata=content.decode("ascii", errors="ignore"))
 
 
 def load_certificate(context: ssl.SSLContext, path: Path, key: Path | None) -> None:
@@ -29,12 +25,8 @@ def load_certificate(context: ssl.SSLContext, path: Path, key: Path | None) -> N
     Raises:
         ValueError: naming the file and what is wrong with it.
     """
-    for each in (path, key or path):
-        try:
-            with each.open("rb"):
-                pass
-        except OSError as exc:
-            raise ValueError(f"the file {each} cannot be read: {exc.strerror}") from None
+    parse_certificates(read_file(path), path)
+    read_file(key or path)
 
     def refuse() -> NoReturn:
         # OpenSSL would ask at the terminal otherwise.
