@@ -35,7 +35,7 @@ from batchgate_server.settings.tls_files import load_ca
 # For one token, further tries included.
 TOKEN_SECONDS = 30.0
 MAX_SAID_BYTES = 400
-SERVER_ERROR, TOO_MANY = 500, 429
+CLIENT_ERROR, TOO_MANY, SERVER_ERROR = 400, 429, 500
 
 
 class EntraService:
@@ -71,7 +71,7 @@ class EntraService:
         except OSError as exc:  # the federated token's file
             raise self._unreachable(f"{exc.filename or 'a file'}: {exc.strerror}") from exc
         except (ValueError, KeyError, TypeError) as exc:
-            raise self._unreachable("it answered with something that cannot be read") from exc
+            raise self._unreachable("it answered with something that is no token") from exc
         life = max(info.expires_on - asked_at, 0.0)
         renew_at = asked_at + max(life - EARLY_SECONDS, life / 2)
         return Token(info.token, info.expires_on, min(renew_at, info.refresh_on or renew_at))
@@ -126,6 +126,8 @@ class EntraService:
             return self._unreachable("it cannot be reached")
         if status >= SERVER_ERROR or status == TOO_MANY:
             return self._unreachable(f"it answered {status}")
+        if status < CLIENT_ERROR:
+            return self._unreachable("it answered with something that is no token")
         secrets = [*self.secrets(), *proxy_secrets(self._proxy.known() if self._proxy else ())]
         said = tidy(cleaner(secrets)(exc.message), size=MAX_SAID_BYTES)
         return ProviderCredentialRejected(
