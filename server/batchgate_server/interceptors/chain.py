@@ -59,7 +59,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
         async def handle(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
-            return await self._run(begin, context, partial(behavior, request, context))
+            return await self._run(begin, context, partial(behavior, request, context), request)
 
         return handle
 
@@ -72,17 +72,22 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
                     async for response in responses:
                         await context.write(response)
 
-            await self._run(begin, context, write_all)
+            await self._run(begin, context, write_all, request)
 
         return handle
 
-    async def _run(self, begin: Callable[..., Call], context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
+    async def _run(
+        self, begin: Callable[..., Call], context: Context, proceed: Proceed, request: object
+    ) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
-        call = begin(request_id=request_id(context.invocation_metadata()))
+        call = begin(request_id=request_id(context.invocation_metadata()), request=request)
         enter_call(call)
         for concern in self._inside_out:
             proceed = partial(concern, call, context, proceed)
-        answer = await proceed()
+        try:
+            answer = await proceed()
+        finally:
+            call.end()
         context.set_trailing_metadata(trailing_metadata(call))
         return answer
 

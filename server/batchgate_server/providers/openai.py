@@ -15,6 +15,7 @@ from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import BearerCredential, Credential
 from batchgate_server.providers.paging import page_of
+from batchgate_server.providers.users import Users
 from batchgate_server.rest.client import Endpoint, Params, RestClient
 from batchgate_server.rest.models import RestBatch, RestFile, RestResource, text
 from batchgate_server.rest.multipart import Multipart
@@ -46,6 +47,7 @@ class OpenAIProvider:
         self.name = profile.name
         self.profile = profile
         self.background = Background()
+        self.users = Users()
         self._checked: dict[tuple[str, frozenset[str]], None] = {}
         credential = self._credential()
         self.rest = RestClient(
@@ -136,7 +138,9 @@ class OpenAIProvider:
         )
         length = None if new.size_bytes is None else body.length(new.size_bytes)
         answer = await self.rest.upload("/files", body, length=length)
-        return self._read(RestFile, answer, creates=True)
+        file = self._read(RestFile, answer, creates=True)
+        current_call().note_id("created_file_id", file.id)
+        return file
 
     async def get_file(self, file_id: str) -> RestFile:
         """Get a file."""
@@ -154,7 +158,10 @@ class OpenAIProvider:
     async def delete_file(self, file_id: str) -> bool:
         """Delete a file; true where the answer is just a success, or says nothing else."""
         answer = await self.rest.call("DELETE", f"/files/{file_id}")
-        return not (isinstance(answer, Mapping) and answer.get("deleted") is False)
+        deleted = not (isinstance(answer, Mapping) and answer.get("deleted") is False)
+        if deleted:
+            current_call().note_id("deleted_file_id", file_id)
+        return deleted
 
     def file_content(
         self, file_id: str, *, headers: Params = ()
@@ -184,7 +191,9 @@ class OpenAIProvider:
                 "seconds": new.output_expires_after_seconds,
             }
         answer = await self.rest.call("POST", "/batches", body=to_json(document), creates=True)
-        return self._read(RestBatch, answer, creates=True)
+        batch = self._read(RestBatch, answer, creates=True)
+        current_call().note_id("created_batch_id", batch.id)
+        return batch
 
     async def get_batch(self, batch_id: str) -> RestBatch:
         """Get a batch."""

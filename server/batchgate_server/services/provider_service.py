@@ -47,7 +47,7 @@ class ProviderService(provider_service_pb2_grpc.ProviderServiceServicer):
 
 async def _check(provider: OpenAIProvider) -> None:
     # What went wrong is kept by the client's health.
-    with suppress(GatewayError):
+    with suppress(GatewayError), provider.users.one():
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await provider.list_batches(cursor=None, size=1)
