@@ -17,6 +17,7 @@ from tests.services.calls import OF_PROVIDERS, call, failed
 from tests.status import failure_of
 from tests.token_service import TokenService, token_service
 from tests.upstream import http_proxy, server_tls
+from tests.waiting import eventually
 
 Open = Callable[..., Awaitable[Gateway]]
 SECRET = "client-secret-of-the-application"
@@ -225,8 +226,7 @@ async def test_one_request_for_a_token_however_many_wait(
     gateway = await open_one(application(entra))
     entra.open.clear()
     calls = [asyncio.ensure_future(call(gateway, "ListFiles")) for _ in range(20)]
-    while not entra.requests:
-        await asyncio.sleep(0.001)
+    await eventually(lambda: entra.requests)
     calls[0].cancel()
     entra.open.set()
     answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -326,11 +326,11 @@ async def test_the_way_to_the_token_service_is_the_profile_s(
         assert "pa55" not in str(failure)
 
 
+@pytest.mark.usefixtures("authority")
 async def test_a_new_client_secret_in_a_file_is_used(
     open_gateway: OpenGateway,
     entra: TokenService,
     sandbox: Any,
-    authority: Authority,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

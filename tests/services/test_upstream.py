@@ -82,6 +82,20 @@ async def test_the_authorities_of_a_file_are_trusted_and_no_others(
         assert "certificate verify failed" in failure.message
 
 
+async def test_with_a_file_the_usual_authorities_are_not_trusted(
+    open_one: Open,
+    front: Front,
+    authority: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+    await call(await open_one(front), "ListFiles")
+    other = Authority(tmp_path, "other")
+    failure = await failed(await open_one(front, ca_file=other.file), "ListFiles")
+    assert failure.reason == "PROVIDER_UNREACHABLE"
+
+
 async def test_a_client_certificate_is_shown(
     open_one: Open, strict: Front, authority: Authority, tmp_path: Path
 ) -> None:

@@ -24,14 +24,6 @@ def api_key(key: str) -> Header:
     return "api-key", key
 
 
-def key_required(provider: str) -> CallerUnauthenticated:
-    """The error for a call that brings no key of its own where one is needed."""
-    return CallerUnauthenticated(
-        f"{provider} is called with the caller's own key: send it as the metadata x-provider-key",
-        metadata={"provider": provider},
-    )
-
-
 class ConfiguredCredential:
     """A key of the configuration; where it is in a file, as the file has it now."""
 
@@ -79,7 +71,11 @@ class CallerCredential:
         """The header of the key in the call at hand."""
         key = current_call().provider_key
         if key is None:
-            raise key_required(self._provider)
+            raise CallerUnauthenticated(
+                f"{self._provider} is called with the caller's own key: send it as the metadata "
+                "x-provider-key",
+                metadata={"provider": self._provider},
+            )
         return Proof((self._form(key.secret),), keep=False)
 
     async def refused(self, proof: Proof) -> Proof | None:  # noqa: ARG002 - a credential's parameter

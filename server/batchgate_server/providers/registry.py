@@ -14,7 +14,6 @@ from batchgate_server.errors import (
     ProviderUnknown,
 )
 from batchgate_server.providers.azure_openai import AzureOpenAIProvider
-from batchgate_server.providers.credentials import key_required
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
 
@@ -76,8 +75,6 @@ class ProviderRegistry:
                 f"means nothing to {provider.name}, which is called with the gateway's credential; "
                 "leave it out, or set caller_credentials for that profile",
             )
-        if provider.profile.caller_credentials and not call.provider_key:
-            raise key_required(provider.name)
         provider.users.add(call)
         return provider
 
