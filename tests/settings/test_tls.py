@@ -170,6 +170,8 @@ def test_a_key_that_does_not_do(
 DAMAGE = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=2)
 
 
+# The library says of some that a later release will refuse them.
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @given(DAMAGE, DAMAGE)
 def test_whatever_the_files_hold(
     certificate: list[tuple[float, int]], key: list[tuple[float, int]]
