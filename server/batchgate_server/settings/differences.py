@@ -34,6 +34,10 @@ class Change:
         """In a few words."""
         if self.old is None and self.new is None:
             return f"{self.setting}: {self.kind}"
+        if self.kind == "added":
+            return f"{self.setting}: added, {_word(self.new)}"
+        if self.kind == "removed":
+            return f"{self.setting}: removed, was {_word(self.old)}"
         return f"{self.setting}: {_word(self.old)} → {_word(self.new)}"
 
 
