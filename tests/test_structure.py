@@ -44,7 +44,12 @@ LAYERS: dict[str, set[str]] = {
 # They put the parts together.
 ABOVE = {"application", "reloading", "__main__"}
 # Each a module of its own, used by those above.
-BESIDE: dict[str, set[str]] = {"logs": {"settings"}, "audit": {"settings"}, "addresses": set()}
+BESIDE: dict[str, set[str]] = {
+    "logs": {"settings"},
+    "audit": {"settings"},
+    "addresses": set(),
+    "tls": {"settings"},
+}
 
 
 def part_of(path: Path) -> str:

@@ -33,6 +33,7 @@ from batchgate_server.services.batch_service import BatchService
 from batchgate_server.services.file_service import FileService
 from batchgate_server.services.provider_service import ProviderService
 from batchgate_server.settings import Change, Settings, applied, differences
+from batchgate_server.tls import ServerCertificate
 from batchgate_server.version import VERSION
 
 SERVICES = tuple(
@@ -74,6 +75,7 @@ class Application:
         self._authentication = Authentication(settings.callers)
         self._limiting = Limiting(settings)
         self._draining = Draining()
+        self._certificate = settings.tls and ServerCertificate(settings.tls)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             interceptors=[
@@ -92,6 +94,11 @@ class Application:
                 # held 50 to 120 MiB, once 536.
                 ("grpc.http2.bdp_probe", 0),
                 ("grpc.http2.lookahead_bytes", UPLOAD_WINDOW_BYTES),
+                # A connection that says nothing is held no longer.
+                (
+                    "grpc.server_handshake_timeout_ms",
+                    round(settings.server.handshake_timeout_seconds * 1000),
+                ),
             ],
         )
         file_service_pb2_grpc.add_FileServiceServicer_to_server(
@@ -119,7 +126,11 @@ class Application:
         listen = self._settings.listen
         try:
             await ensure_free(listen)
-            port = self._server.add_insecure_port(listen)
+            port = (
+                self._server.add_secure_port(listen, self._certificate.credentials())
+                if self._certificate
+                else self._server.add_insecure_port(listen)
+            )
         except (OSError, RuntimeError) as exc:
             await self._providers.aclose()
             self.audit.close()
