@@ -20,7 +20,12 @@ OPENAI = {"kind": "openai", "api_key": "sk-first"}
 AZURE = {"kind": "azure_openai", "endpoint": "https://a.test", "api_key": "key-of-azure"}
 # What a reload brings into force; see the tests of reloads for each.
 AT_ONCE = ("default_provider", "providers", "callers", "limits", "log", "watch", "audit")
-AT_ONCE_TOO = {"server.shutdown_grace_seconds", "server.allow_anonymous"}
+AT_ONCE_TOO = {
+    "server.shutdown_grace_seconds",
+    # What they allow is looked at when the settings are checked, at a reload too.
+    "server.allow_anonymous",
+    "server.insecure",
+}
 DIGEST, OTHER_DIGEST = "ab" * 32, "cd" * 32
 
 
@@ -119,10 +124,15 @@ def test_the_restart_is_told_of() -> None:
 
 def test_what_would_open_the_old_address_is_refused() -> None:
     """The new one is local, so that it needs no callers; but the old one is in use."""
-    old = settings(listen="0.0.0.0:1", callers={"a": {"token_sha256": [DIGEST]}})
+    old = settings(
+        listen="0.0.0.0:1",
+        server={"insecure": True},
+        callers={"a": {"token_sha256": [DIGEST]}},
+    )
     new = settings(listen="127.0.0.1:1")
     with pytest.raises(ConfigurationError) as caught:
         applied(old, new)
+    assert str(caught.value).startswith("listen: is reachable from other machines")
     assert "no callers are configured" in str(caught.value)
     assert "until a restart" in str(caught.value)
 

@@ -11,7 +11,13 @@ from batchgate_server.settings.models import Settings
 from batchgate_server.settings.problems import ConfigurationError, Problem
 
 # What a server is made with: these, and all below them.
-NEEDS_RESTART = ("listen", "server.max_message_bytes", "server.reflection")
+NEEDS_RESTART = (
+    "listen",
+    "tls",
+    "server.max_message_bytes",
+    "server.handshake_timeout_seconds",
+    "server.reflection",
+)
 # A value that is longer, as JSON, is cut off.
 LONGEST_VALUE = 200
 
@@ -68,9 +74,9 @@ def applied(old: Settings, new: Settings) -> Settings:
     # Raised here: pydantic's error, which would be shown with it, may repeat values.
     raise ConfigurationError(
         Problem(
-            ".".join(map(str, detail["loc"])),
-            f"{detail['msg']} (with the values of {', '.join(NEEDS_RESTART)} that count until "
-            "a restart)",
+            "listen" if detail["type"] == "exposed" else ".".join(map(str, detail["loc"])),
+            f"{detail['msg']} (with the values of {', '.join(NEEDS_RESTART)} that count until a "
+            "restart)",
         )
         for detail in details
     )
