@@ -294,7 +294,8 @@ async def test_a_list_with_the_old_key_says_nothing_of_the_new(
     keys.known, keys.status = {"sk-2"}, "completed"
     reload(gateway, providers={"one": keyed("sk-2")}, watch=FAST)
     gate.set()
-    assert (await watches[0].read()).batch.status_text == "completed"
+    change: Any = await watches[0].read()
+    assert change.batch.status_text == "completed"
 
 
 async def test_what_was_wrong_with_the_old_one_is_not_waited_for(
