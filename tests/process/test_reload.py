@@ -22,6 +22,8 @@ from tests.status import failure_of
 from tests.waiting import arrived, eventually
 
 LIST = file_service_pb2.ListFilesRequest
+# Of a batch that does not end by itself.
+STALLED = {"sandbox_outcome": "stalled"}
 
 
 class Configuration:
@@ -103,14 +105,14 @@ async def test_a_provider_comes_and_another_goes(
     configuration: Configuration, gateway_of: Open, account: Account, other: Account
 ) -> None:
     gateway = await gateway_of(configuration)
-    content = line("a", outcome="stalled")
+    content = line("a")
     file = (
         await gateway.files.UploadFile(
             upload_messages(content, filename="a.jsonl", purpose="batch")
         )
     ).file
     create = batch_service_pb2.CreateBatchRequest(
-        input_file_id=file.id, endpoint="/v1/chat/completions"
+        input_file_id=file.id, endpoint="/v1/chat/completions", metadata=STALLED
     )
     batch = (await gateway.batches.CreateBatch(create)).batch
     watch = gateway.batches.WatchBatch(batch_service_pb2.WatchBatchRequest(batch_id=batch.id))
@@ -164,11 +166,11 @@ async def test_a_rotated_key_counts_for_a_watch_that_runs(
     gateway = await gateway_of(configuration)
     file = (
         await gateway.files.UploadFile(
-            upload_messages(line("a", outcome="stalled"), filename="a.jsonl", purpose="batch")
+            upload_messages(line("a"), filename="a.jsonl", purpose="batch")
         )
     ).file
     create = batch_service_pb2.CreateBatchRequest(
-        input_file_id=file.id, endpoint="/v1/chat/completions"
+        input_file_id=file.id, endpoint="/v1/chat/completions", metadata=STALLED
     )
     batch = (await gateway.batches.CreateBatch(create)).batch
     watch = gateway.batches.WatchBatch(batch_service_pb2.WatchBatchRequest(batch_id=batch.id))
