@@ -2,6 +2,7 @@
 
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from math import inf
 from time import perf_counter
 
 from batchgate_server.callers.caller import ANONYMOUS, Caller
@@ -15,6 +16,12 @@ class Call:
     request_id: str
     started: float = field(default_factory=perf_counter)
     caller: Caller = ANONYMOUS
+    deadline: float = inf
+    """When the caller stops waiting, by the event loop's clock."""
+    once: bool = False
+    """Whether requests are not sent again after a failure: who calls has a pace of its own."""
+    retries: int = 0
+    """How often the provider was asked again."""
     provider: str = ""
     provider_request_id: str = ""
     received_bytes: int = 0

@@ -20,8 +20,10 @@ from batchgate_server.errors import (
     ProviderUnavailable,
     ProviderUnreachable,
 )
+from batchgate_server.rest.breaker import Breaker, Limits
 from batchgate_server.rest.client import MAX_ANSWER_BYTES, Endpoint, RestClient
 from batchgate_server.rest.models import RestBatch
+from batchgate_server.rest.retrying import Retries
 from batchgate_server.rest.secrets import cleaner
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -39,10 +41,15 @@ def client(handler: Handler, **endpoint: Any) -> RestClient:
         "timeout_seconds": 5.0,
         "connect_timeout_seconds": 1.0,
         "idle_timeout_seconds": 1.0,
+        "retries": Retries(most=0, first_seconds=0.002, cap_seconds=0.05),
         **endpoint,
     }
-    transport = httpx.MockTransport(handler)
-    return RestClient(Endpoint(**given), transport=transport, user_agent="batchgate/test")
+    return RestClient(
+        Endpoint(**given),
+        breaker=Breaker("p", Limits(failures=0, after_seconds=0, probe_seconds=1)),
+        transport=httpx.MockTransport(handler),
+        user_agent="batchgate/test",
+    )
 
 
 def answering(

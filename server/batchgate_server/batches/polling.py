@@ -196,14 +196,17 @@ class Poller:
                 self._saw(watched, batch)
 
     def _enter_call(self) -> None:
-        # Takes the provider's request id into the error, as for a caller's own call.
-        enter_call(Call(method="watch", request_id="", provider=self._provider.name))
+        # Takes the provider's request id into the error, as for a caller's own call. The poller has
+        # a pace of its own.
+        enter_call(Call(method="watch", request_id="", provider=self._provider.name, once=True))
 
     def _error(self, exc: GatewayError | TimeoutError) -> GatewayError:
         name = self._provider.name
         if isinstance(exc, GatewayError):
             return exc
-        return ProviderTimeout(f"{name} did not answer in time", metadata={"provider": name})
+        error = ProviderTimeout(f"{name} did not answer in time", metadata={"provider": name})
+        self._provider.rest.saw(error)
+        return error
 
     # What a look brought.
 

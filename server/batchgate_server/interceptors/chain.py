@@ -5,6 +5,8 @@ that returns, or raises. Only batchgate's own services are wrapped: health check
 left alone.
 """
 
+import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -77,13 +79,23 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 
     async def _run(self, method: str, context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
-        call = Call(method=method, request_id=request_id(context.invocation_metadata()))
+        call = Call(
+            method=method,
+            request_id=request_id(context.invocation_metadata()),
+            deadline=deadline(context),
+        )
         enter_call(call)
         for concern in self._inside_out:
             proceed = partial(concern, call, context, proceed)
         answer = await proceed()
         context.set_trailing_metadata(trailing_metadata(call))
         return answer
+
+
+def deadline(context: Context) -> float:
+    """When the caller stops waiting, by the event loop's clock; infinite if it does not."""
+    remaining: float | None = context.time_remaining()
+    return math.inf if remaining is None else asyncio.get_running_loop().time() + remaining
 
 
 def trailing_metadata(call: Call) -> list[tuple[str, str]]:

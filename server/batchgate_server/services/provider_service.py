@@ -2,12 +2,14 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from grpc.aio import ServicerContext
 
 from batchgate.v1 import provider_service_pb2 as pb
 from batchgate.v1 import provider_service_pb2_grpc
+from batchgate_server.call import current_call, enter_call
 from batchgate_server.errors import GatewayError, ProviderTimeout
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.registry import ProviderRegistry
@@ -44,13 +46,15 @@ class ProviderService(provider_service_pb2_grpc.ProviderServiceServicer):
 
 
 async def _check(provider: OpenAIProvider) -> None:
+    # Asked once: the answer tells how the provider is, not how it may be.
+    enter_call(replace(current_call(), once=True))
     # What went wrong is kept by the client's health.
     with suppress(GatewayError):
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await provider.list_batches(cursor=None, size=1)
         except TimeoutError:
-            provider.rest.health.saw(
+            provider.rest.saw(
                 ProviderTimeout(f"{provider.name} did not answer within {CHECK_SECONDS:g} s")
             )
 
@@ -66,14 +70,14 @@ def _message(provider: OpenAIProvider, *, default: str | None) -> pb.Provider:
             max_requests_per_batch=provider.max_requests_per_batch,
             max_batch_file_bytes=provider.upload_limit("batch"),
         ),
-        health=_health(provider.rest.health),
+        health=_health(provider.rest.health, left_alone=provider.rest.breaker.told()),
         model_aliases=provider.profile.models,
     )
 
 
-def _health(health: Health) -> pb.ProviderHealth:
+def _health(health: Health, *, left_alone: str) -> pb.ProviderHealth:
     return pb.ProviderHealth(
         state=STATES[health.healthy],
         checked_at=timestamp(health.checked_at or None),
-        detail=health.detail,
+        detail="; ".join(filter(None, (health.detail, left_alone))),
     )
