@@ -13,6 +13,7 @@ import pytest
 
 from batchgate_server.errors import (
     GatewayError,
+    GatewayOverloaded,
     OutcomeUnknown,
     ProviderBadResponse,
     ProviderRateLimited,
@@ -266,7 +267,7 @@ SENT: dict[type[Exception], type[GatewayError]] = {
     httpx.WriteError: ProviderUnavailable,
     httpx.RemoteProtocolError: ProviderUnavailable,
 }
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
 def raising(kind: type[Exception]) -> Handler:
@@ -289,12 +290,17 @@ async def test_each_failure_on_the_way_has_its_error(kind: type[Exception], crea
     assert KEY not in error.message
 
 
-async def test_a_full_pool_says_so() -> None:
+@pytest.mark.parametrize("creates", [True, False])
+async def test_a_full_pool_says_so_and_nothing_against_the_provider(creates: bool) -> None:
     def full(request: httpx.Request) -> httpx.Response:
         raise httpx.PoolTimeout("full") from asyncio.CancelledError()
 
-    error = await failed(full)
-    assert error.message.endswith(": all of the gateway's connections to it are in use")
+    rest = client(full)
+    with pytest.raises(GatewayOverloaded, match=r"providers\.p\.max_connections") as caught:
+        await rest.call("GET", "/files", creates=creates)
+    assert caught.value.retry_seconds
+    assert caught.value.metadata == {"provider": "p"}
+    assert rest.health.healthy is None
 
 
 async def test_a_defect_is_not_dressed_up_as_the_providers() -> None:

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Iterator
 
 import httpx
 
-from batchgate_server.call import current_call
 from batchgate_server.errors import (
     GatewayError,
     ProviderBadResponse,
@@ -123,9 +122,7 @@ class _Reading:
             return False  # That there is no answer at all has been tried again already.
         self._has_begun = False
         self._attempt = 1 if progress else self._attempt + 1
-        return await self._provider.rest.endpoint.retries.pause(
-            error, attempt=self._attempt, until=current_call().deadline
-        )
+        return await self._provider.rest.endpoint.retries.pause(error, attempt=self._attempt)
 
     def _changed(self) -> ProviderBadResponse:
         name = self._provider.name

@@ -87,7 +87,11 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         enter_call(call)
         for concern in self._inside_out:
             proceed = partial(concern, call, context, proceed)
-        answer = await proceed()
+        try:
+            answer = await proceed()
+        finally:
+            # What goes on without its caller is not tried again.
+            call.deadline = -math.inf
         context.set_trailing_metadata(trailing_metadata(call))
         return answer
 

@@ -138,7 +138,7 @@ class RestClient:
             attempt,
             retries=self.endpoint.retries,
             repeatable=lambda error: is_worth_repeating(error, creates=creates),
-            until=min(end, current_call().deadline),
+            end=end,
         )
 
     async def upload(
@@ -166,7 +166,6 @@ class RestClient:
             attempt,
             retries=self.endpoint.retries,
             repeatable=lambda error: not body.begun and is_worth_repeating(error, creates=True),
-            until=current_call().deadline,
         )
 
     def _upload_request(
@@ -206,7 +205,7 @@ class RestClient:
             attempt,
             retries=self.endpoint.retries,
             repeatable=lambda error: is_worth_repeating(error, creates=False),
-            until=min(end, current_call().deadline),
+            end=end,
         )
         with self._errors(lambda: False):
             try:

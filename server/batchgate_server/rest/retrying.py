@@ -9,6 +9,7 @@ import itertools
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
 from batchgate_server.call import current_call
@@ -48,19 +49,22 @@ class Retries:
         asked = error.asked_seconds or 0.0
         return None if asked > self.cap_seconds else asked + seconds
 
-    async def pause(self, error: GatewayError, *, attempt: int, until: float) -> bool:
-        """Wait before the next attempt; False at once if there is to be none.
+    async def pause(self, error: GatewayError, *, attempt: int, end: float = inf) -> bool:
+        """Wait before the next attempt; False, and mostly at once, if there is to be none.
 
-        `until` is when nobody waits for the answer any more, by the event loop's clock.
+        There is none that would begin after `end`, by the event loop's clock, or when the caller
+        waits no more.
         """
-        call = current_call()
+        call, clock = current_call(), asyncio.get_running_loop().time
         seconds = self.wait(error, attempt=attempt)
         if attempt > self.most or call.once or seconds is None:
             return False
-        if asyncio.get_running_loop().time() + seconds >= until:
+        if clock() + seconds >= min(end, call.deadline):
+            return False
+        await asyncio.sleep(seconds)
+        if clock() >= call.deadline:
             return False
         call.retries += 1
-        await asyncio.sleep(seconds)
         return True
 
 
@@ -76,11 +80,11 @@ async def repeated(
     *,
     retries: Retries,
     repeatable: Callable[[GatewayError], bool],
-    until: float,
+    end: float = inf,
 ) -> Answer:
     """The answer of the first attempt that goes well, or the error of the last.
 
-    An error says as `perhaps_done` whether an attempt before may have been carried out.
+    None begins after `end`, by the event loop's clock. An error says as `perhaps_done` whether an attempt before may have been carried out.
     """
     perhaps_done = False
     for attempt in itertools.count(1):
@@ -88,7 +92,7 @@ async def repeated(
             return await send()
         except GatewayError as exc:
             exc.perhaps_done = perhaps_done
-            if not repeatable(exc) or not await retries.pause(exc, attempt=attempt, until=until):
+            if not repeatable(exc) or not await retries.pause(exc, attempt=attempt, end=end):
                 raise
             perhaps_done = perhaps_done or not isinstance(exc, CERTAIN)
     raise AssertionError  # pragma: no cover - the attempts are endless

@@ -238,10 +238,10 @@ async def _once(
     _opened.set(opened)
     try:
         return await handler(request)
-    except _BROKEN as exc:
-        if not opened:
-            raise _StaleConnectionError from exc
+    except aiohttp.ClientConnectorError as exc:
         raise _translated(exc) from exc
+    except _BROKEN as exc:
+        raise (_translated(exc) if opened else _StaleConnectionError()) from exc
     except (aiohttp.ClientError, OSError, ValueError) as exc:
         raise _translated(exc) from exc
 
