@@ -16,9 +16,10 @@ GENERATED = {"batchgate", "google", "grpc"}
 # a constant, and what is known of the running RPC.
 LAYERS: dict[str, set[str]] = {
     "version": set(),
-    "callers": {"errors"},
-    "call": {"callers.caller"},
+    "callers": {"errors", "settings"},
+    "call": {"callers"},
     "background": set(),
+    "stream_end": set(),
     "jsonl": set(),
     "errors": set(),
     "operations": set(),
@@ -26,7 +27,7 @@ LAYERS: dict[str, set[str]] = {
     "rest": {"errors", "call", "version"},
     "translation": {"errors", "operations", "rest.models", "jsonl"},
     "providers": {
-        *("rest", "settings", "background", "jsonl.rules"),
+        *("rest", "settings", "background", "jsonl.rules", "callers.caller"),
         *("errors", "operations", "call", "version"),
     },
     "files": {"errors", "operations", "providers", "rest", "translation", "jsonl", "call"},
@@ -36,9 +37,9 @@ LAYERS: dict[str, set[str]] = {
     },
     "services": {
         *("batches", "files", "providers", "translation", "rest", "jsonl"),
-        *("errors", "operations", "call"),
+        *("errors", "operations", "call", "stream_end"),
     },
-    "interceptors": {"errors", "call"},
+    "interceptors": {"errors", "call", "callers", "settings", "stream_end"},
 }
 # They put the parts together.
 ABOVE = {"application", "__main__"}

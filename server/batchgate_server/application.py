@@ -20,7 +20,9 @@ from batchgate.v1 import (
 from batchgate_server.addresses import UNIX, ensure_free
 from batchgate_server.batches.watching import Watching
 from batchgate_server.interceptors import chain
+from batchgate_server.interceptors.authentication import Authentication
 from batchgate_server.interceptors.draining import Draining
+from batchgate_server.interceptors.limiting import Limiting
 from batchgate_server.providers.registry import Profile, ProviderRegistry
 from batchgate_server.rest.transport import open_transport
 from batchgate_server.services.batch_service import BatchService
@@ -58,10 +60,18 @@ class Application:
         self._settings = settings
         self._providers = ProviderRegistry(settings, open_transport=transport)
         self._watching = Watching(settings.watch)
+        self._authentication = Authentication(settings.callers)
+        self._limiting = Limiting(settings)
         self._draining = Draining()
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
-            interceptors=[chain(self._draining)],
+            interceptors=[
+                chain(
+                    authentication=self._authentication,
+                    limiting=self._limiting,
+                    draining=self._draining,
+                )
+            ],
             options=[
                 ("grpc.max_receive_message_length", settings.server.max_message_bytes),
                 # A second gateway on the same port is a mistake, not a share of the load.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from math import inf
 from time import perf_counter
 
+from batchgate_server.callers.allowance import Allowance, Kind
 from batchgate_server.callers.caller import ANONYMOUS, Caller
 
 
@@ -14,6 +15,8 @@ class Call:
 
     method: str
     request_id: str
+    receives_stream: bool = False
+    """Whether the caller sends a stream of messages."""
     started: float = field(default_factory=perf_counter)
     caller: Caller = ANONYMOUS
     deadline: float = inf
@@ -22,6 +25,9 @@ class Call:
     """Whether requests are not sent again after a failure: who calls has a pace of its own."""
     retries: int = 0
     """How often the provider was asked again."""
+    kind: Kind = Kind.CALL
+    allowances: tuple[Allowance, ...] = ()
+    """What the call takes its bytes from."""
     provider: str = ""
     provider_request_id: str = ""
     received_bytes: int = 0
@@ -34,6 +40,22 @@ class Call:
     """Whether the gateway itself ended the call, since it is shutting down."""
     creating: str = ""
     """What may exist at the provider by now, such as "batch": a repeat could make another one."""
+
+    def count_received(self, size: int) -> None:
+        """Count file content that came from the caller.
+
+        Raises:
+            CallerLimit, GatewayOverloaded: it is too much for today.
+        """
+        self.received_bytes += size
+        for allowance in self.allowances:
+            allowance.spend(size)
+
+    def count_sent(self, size: int) -> None:
+        """Count file content that goes to the caller; raises as `count_received` does."""
+        self.sent_bytes += size
+        for allowance in self.allowances:
+            allowance.spend(size)
 
 
 _current: ContextVar[Call] = ContextVar("call")

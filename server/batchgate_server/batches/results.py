@@ -182,7 +182,7 @@ class _Packer:
         """The message as it is, which may have no rows."""
         message = self._message
         message.resume_token = resume_token(self.place, *self._scope)
-        self._call.sent_bytes += self._size - ROW_BYTES * self.rows
+        self._call.count_sent(self._size - ROW_BYTES * self.rows)
         self._message, self._size = Message(), 0
         self._sent = monotonic()
         return message

@@ -1,8 +1,8 @@
 """The base of all interceptors: hides gRPC's four shapes of handlers behind one.
 
 A concern is a coroutine function around the rest of an RPC: it awaits `proceed()` and returns what
-that returns, or raises. Only batchgate's own services are wrapped: health checks and reflection are
-left alone.
+that returns, or raises. Health checks and reflection are left alone; whatever else is served, now or
+later, goes through all concerns.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 Proceed = Callable[[], Awaitable[Any]]
 Concern = Callable[[Call, Context, Proceed], Awaitable[Any]]
 
-OWN_SERVICES = "/batchgate."
+OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 
 
 class ChainInterceptor(grpc.aio.ServerInterceptor):
@@ -43,7 +43,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if method not in self._wrapped:
             handler = await continuation(handler_call_details)
-            if handler is None or not method.startswith(OWN_SERVICES):
+            if handler is None or method.startswith(OPEN_SERVICES):
                 return handler
             self._wrapped[method] = self._wrap(method, handler)
         return self._wrapped[method]
@@ -51,20 +51,21 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
     def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - one of gRPC's four shapes
         make, behavior = _parts(handler)
         wrapped = self._streaming if handler.response_streaming else self._unary
+        begin = partial(Call, method, receives_stream=handler.request_streaming)
         wrapped_handler: Handler = make(
-            wrapped(method, behavior),
+            wrapped(begin, behavior),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
         return wrapped_handler
 
-    def _unary(self, method: str, behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
+    def _unary(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
         async def handle(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
-            return await self._run(method, context, partial(behavior, request, context))
+            return await self._run(begin, context, partial(behavior, request, context))
 
         return handle
 
-    def _streaming(self, method: str, behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
+    def _streaming(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
         async def handle(request: Any, context: Context) -> None:  # noqa: ANN401 - any message
             # Written from here, not yielded to gRPC: then a cancelled RPC is cancelled inside of
             # the concerns, and closes what its generator holds at once.
@@ -73,16 +74,14 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
                     async for response in responses:
                         await context.write(response)
 
-            await self._run(method, context, write_all)
+            await self._run(begin, context, write_all)
 
         return handle
 
-    async def _run(self, method: str, context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
+    async def _run(self, begin: Callable[..., Call], context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
-        call = Call(
-            method=method,
-            request_id=request_id(context.invocation_metadata()),
-            deadline=deadline(context),
+        call = begin(
+            request_id=request_id(context.invocation_metadata()), deadline=deadline(context)
         )
         enter_call(call)
         for concern in self._inside_out:

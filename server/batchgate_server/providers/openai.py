@@ -10,6 +10,7 @@ from pydantic_core import to_json
 
 from batchgate.v1 import provider_service_pb2
 from batchgate_server.background import Background
+from batchgate_server.call import current_call
 from batchgate_server.errors import ProviderConflict, ProviderNotFound, ProviderRejected
 from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
@@ -24,6 +25,8 @@ from batchgate_server.rest.secrets import cleaner
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
 from batchgate_server.version import USER_AGENT
 
+# Files whose lines are known to name permitted models.
+MAX_CHECKED = 4096
 Model = TypeVar("Model", bound=RestResource)
 # What a batch is in after it was cancelled.
 CANCELLED = {"cancelling", "cancelled"}
@@ -48,6 +51,7 @@ class OpenAIProvider:
         self.name = profile.name
         self.profile = profile
         self.background = Background()
+        self._checked: dict[tuple[str, frozenset[str]], None] = {}
         credential = self._credential()
         self.rest = RestClient(
             Endpoint(
@@ -88,10 +92,12 @@ class OpenAIProvider:
         return self.profile.max_requests_per_batch
 
     def upload_limit(self, purpose: str) -> int:
-        """How many bytes a file for `purpose` may have."""
+        """How many bytes a file for `purpose` may have, of this caller."""
         limits = [self.profile.max_upload_bytes]
         if purpose == "batch":
             limits.append(self.profile.max_batch_file_bytes)
+        if (own := current_call().caller.max_upload_bytes) is not None:
+            limits.append(own)
         return min(limits)
 
     def line_rules(self, endpoint: str) -> Rules:
@@ -101,7 +107,26 @@ class OpenAIProvider:
             max_line_bytes=self.profile.max_line_bytes,
             endpoint=endpoint,
             models=self.profile.models,
+            permitted_models=self.permitted_models(),
         )
+
+    def permitted_models(self) -> frozenset[str] | None:
+        """The models that lines of the caller's files may name here, by any name; None means all."""
+        permitted = current_call().caller.models
+        if permitted is None:
+            return None
+        aliases = self.profile.models
+        return frozenset(permitted).union(aliases[name] for name in permitted if name in aliases)
+
+    def note_checked(self, file_id: str, permitted: frozenset[str]) -> None:
+        """Remember that all lines of a file name models of `permitted`."""
+        self._checked[file_id, permitted] = None
+        if len(self._checked) > MAX_CHECKED:
+            del self._checked[next(iter(self._checked))]
+
+    def has_checked(self, file_id: str, permitted: frozenset[str]) -> bool:
+        """Whether that is known; a file that is not may have been checked elsewhere, or long ago."""
+        return (file_id, permitted) in self._checked
 
     def file_lifetime(self, purpose: str) -> int | None:
         """After how many seconds a file for `purpose` expires where a request does not say."""

@@ -36,12 +36,13 @@ class ProviderService(provider_service_pb2_grpc.ProviderServiceServicer):
         self, request: pb.ListProvidersRequest, context: Context
     ) -> pb.ListProvidersResponse:
         """List the profiles, asking each first if wished."""
+        caller = current_call().caller
+        usable = self._providers.usable_by(caller)
         if request.check_health:
-            await asyncio.gather(*(_check(provider) for provider in self._providers))
+            await asyncio.gather(*map(_check, usable))
+        default = self._providers.default_for(caller)
         return pb.ListProvidersResponse(
-            providers=[
-                _message(provider, default=self._providers.default) for provider in self._providers
-            ]
+            providers=[_message(provider, default=default) for provider in usable]
         )
 
 
@@ -59,7 +60,7 @@ async def _check(provider: OpenAIProvider) -> None:
             )
 
 
-def _message(provider: OpenAIProvider, *, default: str | None) -> pb.Provider:
+def _message(provider: OpenAIProvider, *, default: str) -> pb.Provider:
     return pb.Provider(
         name=provider.name,
         kind=provider.kind,

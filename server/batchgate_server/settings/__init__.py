@@ -1,19 +1,32 @@
 """The configuration: the only reader of the environment and of configuration files."""
 
+from batchgate_server.settings.addresses import is_local
+from batchgate_server.settings.callers import NAMED_ALWAYS, CallerSettings, Limits, OverallLimits
 from batchgate_server.settings.loading import load_settings
 from batchgate_server.settings.models import LogSettings, ServerSettings, Settings, WatchSettings
 from batchgate_server.settings.problems import ConfigurationError, Problem
-from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileBase
+from batchgate_server.settings.profiles import (
+    AzureOpenAIProfile,
+    OpenAIProfile,
+    ProfileBase,
+    check_name,
+)
 
 __all__ = [
+    "NAMED_ALWAYS",
     "AzureOpenAIProfile",
+    "CallerSettings",
     "ConfigurationError",
+    "Limits",
     "LogSettings",
     "OpenAIProfile",
+    "OverallLimits",
     "Problem",
     "ProfileBase",
     "ServerSettings",
     "Settings",
     "WatchSettings",
+    "check_name",
+    "is_local",
     "load_settings",
 ]

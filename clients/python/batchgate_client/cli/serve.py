@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
 
 # The options by the setting that each overrides, to tell a mistake by the name that was typed.
-_OPTIONS = {"listen": "--listen", "log.format": "--log-format", "log.level": "--log-level"}
+_OPTIONS = {
+    "listen": "--listen",
+    "server.allow_anonymous": "--allow-anonymous",
+    "log.format": "--log-format",
+    "log.level": "--log-level",
+}
 
 
 def serve(
@@ -34,6 +39,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    allow_anonymous: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-anonymous",
+            help="Listen off loopback although no callers are configured.",
+            show_default=False,
+        ),
+    ] = None,
     log_format: Annotated[
         str | None, typer.Option(metavar="json|console", help="Form of a log line.")
     ] = None,
@@ -50,10 +63,19 @@ def serve(
     try:
         settings = load_settings(
             config=config,
-            overrides={"listen": listen, "log": {"format": log_format, "level": log_level}},
+            overrides={
+                "listen": listen,
+                "server": {"allow_anonymous": allow_anonymous},
+                "log": {"format": log_format, "level": log_level},
+            },
         )
     except ConfigurationError as error:
-        given = {"listen": listen, "log.format": log_format, "log.level": log_level}
+        given = {
+            "listen": listen,
+            "server.allow_anonymous": allow_anonymous,
+            "log.format": log_format,
+            "log.level": log_level,
+        }
         lines = [
             f"  {_OPTIONS[one.place] if given.get(one.place) else one.place}: {one.message}"
             for one in error.problems
