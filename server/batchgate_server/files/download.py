@@ -80,10 +80,10 @@ class _Reading:
         """Take the next answer, which must be of the same content as those before."""
         self._has_begun = True
         whole = Whole.told_by(response)
-        if self._whole is None:
+        if self._whole is None or self.position == self._offset:
             self._whole = whole
             # Places in what is compressed are not those of the content.
-            self._ranges = not whole.is_encoded
+            self._ranges = self._ranges and not whole.is_encoded
         elif not whole.may_be(self._whole):
             raise self._changed()
         self._place = start_of(response, self.position, self._end, provider=self._provider.name)

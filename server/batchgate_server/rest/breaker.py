@@ -84,15 +84,17 @@ class Breaker:
         if not self._open:
             return ""
         seconds = self._clock() - self._failing_since
-        return f"{self._failures} failures in {seconds:.0f} s, so it is only probed now"
+        return (
+            f"has failed {self._failures} times in {seconds:.0f} s, and is left alone but for a "
+            "probe now and then"
+        )
 
     def _admit(self) -> None:
         now = self._clock()
         if self._probing or now < self._probe_at:
             last = self._last.message if self._last else ""
             error = ProviderUnavailable(
-                f"{self._provider} is not asked for the moment, after {self.told()}; the last "
-                f"failure: {last}",
+                f"{self._provider} {self.told()}; the last failure: {last}",
                 metadata={"provider": self._provider},
                 retry_seconds=max(self._probe_at - now, 0.0) or self._limits.probe_seconds,
             )
