@@ -25,6 +25,7 @@ from tests.conftest import (
 )
 from tests.services.calls import call, failed
 from tests.status import Failure, failure_of
+from tests.waiting import eventually
 
 LINE = b'{"custom_id":"a","method":"POST","url":"/v1/embeddings","body":{"model":"m"}}\n'
 READS = ("GetBatch", "ListBatches", "GetFile", "ListFiles", "DownloadFile")
@@ -398,8 +399,11 @@ async def test_downloads_that_nobody_reads_say_nothing_against_the_provider(
         assert failure.metadata == {"provider": "p"}
     health = (await call(gateway, "ListProviders")).providers[0].health
     assert health.state != provider_service_pb2.PROVIDER_HEALTH_STATE_UNHEALTHY
-    for stream in unread:
-        stream.cancel()
+    with capture_logs() as lines:
+        for stream in unread:
+            stream.cancel()
+        await eventually(lambda: len(lines) == len(unread))
+    assert [line.get("code") for line in lines] == ["CANCELLED", "CANCELLED"]
     await call(gateway, "GetBatch")
 
 

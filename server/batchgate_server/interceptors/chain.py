@@ -72,7 +72,12 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             async def write_all() -> None:
                 async with aclosing(behavior(request, context)) as responses:
                     async for response in responses:
-                        await context.write(response)
+                        try:
+                            await context.write(response)
+                        except grpc.aio.InternalError as exc:
+                            # The caller went away while this was to be sent: gRPC says so here
+                            # first, and is about to cancel this task.
+                            raise asyncio.CancelledError from exc
 
             await self._run(begin, context, write_all)
 
