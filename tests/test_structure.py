@@ -17,7 +17,7 @@ GENERATED = {"batchgate", "google", "grpc"}
 LAYERS: dict[str, set[str]] = {
     "version": set(),
     "callers": {"errors", "settings"},
-    "call": {"callers"},
+    "call": {"callers", "errors"},
     "background": set(),
     "stream_end": set(),
     "jsonl": set(),
@@ -39,12 +39,17 @@ LAYERS: dict[str, set[str]] = {
         *("batches", "files", "providers", "translation", "rest", "jsonl"),
         *("errors", "operations", "call", "stream_end"),
     },
-    "interceptors": {"errors", "call", "callers", "settings", "stream_end"},
+    "interceptors": {"errors", "call", "callers", "settings", "stream_end", "audit"},
 }
 # They put the parts together.
-ABOVE = {"application", "__main__"}
+ABOVE = {"application", "reloading", "__main__"}
 # Each a module of its own, used by those above.
-BESIDE: dict[str, set[str]] = {"logs": {"settings"}, "addresses": set()}
+BESIDE: dict[str, set[str]] = {
+    "logs": {"settings"},
+    "audit": {"settings"},
+    "addresses": set(),
+    "tls": {"settings"},
+}
 
 
 def part_of(path: Path) -> str:

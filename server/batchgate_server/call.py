@@ -1,5 +1,6 @@
 """What is known of the RPC being served: filled on the way, read by the access log."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import inf
@@ -7,6 +8,7 @@ from time import perf_counter
 
 from batchgate_server.callers.allowance import Allowance, Kind
 from batchgate_server.callers.caller import ANONYMOUS, Caller
+from batchgate_server.errors import GatewayError
 
 
 @dataclass(slots=True)
@@ -21,8 +23,6 @@ class Call:
     caller: Caller = ANONYMOUS
     deadline: float = inf
     """When the caller stops waiting, by the event loop's clock."""
-    once: bool = False
-    """Whether requests are not sent again after a failure: who calls has a pace of its own."""
     retries: int = 0
     """How often the provider was asked again."""
     kind: Kind = Kind.CALL
@@ -36,10 +36,30 @@ class Call:
     """File content that went to the caller."""
     endless: bool = False
     """Whether the call just watches now, so that a shutdown has nothing to wait for."""
-    cut_off: bool = False
-    """Whether the gateway itself ended the call, since it is shutting down."""
+    cut_off: GatewayError | None = None
+    """Why the gateway itself ended the call, if it did."""
     creating: str = ""
     """What may exist at the provider by now, such as "batch": a repeat could make another one."""
+    request: object = field(default=None, repr=False)
+    """What the caller asked: a message, or a stream of them. Has contents, so it is shown nowhere."""
+    ids: dict[str, str] = field(default_factory=dict)
+    """What came to be or went at the provider, such as `created_batch_id`; added by `note_id`."""
+    at_end: list[Callable[[], None]] = field(default_factory=list)
+    """What is done when the call is over, however it ends."""
+    noted_late: Callable[["Call"], None] | None = None
+    """Told of an id that comes when the call is over: what was begun goes on without its caller."""
+
+    def note_id(self, name: str, provider_id: str) -> None:
+        """Remember what this call has made or removed at the provider."""
+        self.ids[name] = provider_id
+        if self.noted_late:
+            self.noted_late(self)
+
+    def end(self) -> None:
+        """The call is over: let go of what it used; what goes on without it is not tried again."""
+        self.deadline = -inf
+        while self.at_end:
+            self.at_end.pop()()
 
     def count_received(self, size: int) -> None:
         """Count file content that came from the caller.

@@ -647,9 +647,8 @@ async def test_a_shutdown_ends_watches_at_once_and_lets_uploads_end(
 async def test_a_shutdown_ends_watches_that_begin_during_the_grace(gateway: Gateway) -> None:
     batch_id = await create(gateway, outcome="stalled")
     watching = gateway.application._watching
-    provider = gateway.application._providers.select("openai")
     # Outside of a call that could be cut off, as a call is that has not watched until now.
-    async with watching.watch(provider, batch_id) as subscription:
+    async with watching.watch("openai", batch_id) as subscription:
         assert await subscription.next(10)
         stopping = asyncio.create_task(gateway.application.stop(grace_seconds=30))
         with pytest.raises(ServerDraining):

@@ -66,6 +66,8 @@ def test_every_setting(load: Load) -> None:
     assert settings.server.model_dump() == {
         "max_message_bytes": 8388608,
         "shutdown_grace_seconds": 5.0,
+        "handshake_timeout_seconds": 10.0,
+        "insecure": False,
         "allow_anonymous": False,
         "reflection": False,
     }

@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from batchgate_server.settings import (
+    AuditSettings,
     AzureOpenAIProfile,
     CallerSettings,
     LogSettings,
@@ -11,6 +12,7 @@ from batchgate_server.settings import (
     OverallLimits,
     ServerSettings,
     Settings,
+    TLSSettings,
     WatchSettings,
 )
 from batchgate_server.settings.reference import Row, reference
@@ -75,9 +77,11 @@ def test_the_reference_has_every_setting_once() -> None:
     fields = {"listen", "default_provider"}
     fields |= {f"log.{key}" for key in LogSettings.model_fields}
     fields |= {f"server.{key}" for key in ServerSettings.model_fields}
+    fields |= {f"tls.{key}" for key in TLSSettings.model_fields}
     fields |= {f"limits.{key}" for key in OverallLimits.model_fields}
     fields |= {f"callers.NAME.{key}" for key in CallerSettings.model_fields if key != "name"}
     fields |= {f"watch.{key}" for key in WatchSettings.model_fields}
+    fields |= {f"audit.{key}" for key in AuditSettings.model_fields}
     profile = OpenAIProfile.model_fields.keys() | AzureOpenAIProfile.model_fields.keys()
     fields |= {f"providers.NAME.{key}" for key in profile - {"name"}}
     assert rows.keys() == fields

@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from dataclasses import replace
-from math import inf
 
 from batchgate_server.batches.input_file import create_batch_now, input_file_usable
-from batchgate_server.call import current_call, enter_call
 from batchgate_server.errors import GatewayError, OutcomeUnknown, ProviderNotFound
 from batchgate_server.operations import REQUEST_ID_KEY, NewBatch, NewFile
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch, RestFile
+from batchgate_server.rest.retrying import Pace, set_pace
 
 
 async def create_from_upload(
@@ -53,7 +52,7 @@ async def _batch_or_no_file(provider: OpenAIProvider, new: NewBatch, file: RestF
 async def _deleted(provider: OpenAIProvider, file: RestFile) -> str:
     """Delete a file; what to tell of it."""
     # Tried again also where the caller has no time left: else the file stays for good.
-    enter_call(replace(current_call(), deadline=inf))
+    set_pace(Pace.REGARDLESS)
     try:
         gone = await provider.delete_file(file.id)
     except ProviderNotFound:

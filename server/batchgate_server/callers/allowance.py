@@ -38,12 +38,12 @@ class Allowance:
     def __init__(self, name: str, limits: Limits) -> None:
         self._name = name
         self._running: Counter[Kind] = Counter()
-        self._bucket = 0.0
-        self._filled_at = time.monotonic()
+        # A bucket that each call fills by one, and that leaks as fast as calls may begin.
+        self._level = 0.0
+        self._leaked_at = 0.0
         self._day = 0
         self._bytes = 0
         self.limits = limits
-        self._bucket = self._depth
 
     @property
     def limits(self) -> Limits:
@@ -75,7 +75,7 @@ class Allowance:
                 self._refuse(f"{most} {place} under way", PLACE_SECONDS)
         if kind is Kind.UPLOAD:
             self.spend(0)
-        self._take_from_bucket()
+        self._begin()
         self._running.update(places)
         try:
             yield
@@ -99,16 +99,16 @@ class Allowance:
             self._refuse(f"used up its {most} bytes of today (UTC)", DAY - now % DAY)
         self._bytes += size
 
-    def _take_from_bucket(self) -> None:
+    def _begin(self) -> None:
         rate = self._limits.calls_per_second
         if rate is None:
             return
         now = time.monotonic()
-        self._bucket = min(self._depth, self._bucket + (now - self._filled_at) * rate)
-        self._filled_at = now
-        if self._bucket < 1:
-            self._refuse(f"begun {rate:g} calls in this second", (1 - self._bucket) / rate)
-        self._bucket -= 1
+        self._level = max(0.0, self._level - (now - self._leaked_at) * rate)
+        self._leaked_at = now
+        if (over := self._level + 1 - self._depth) > 0:
+            self._refuse(f"begun {rate:g} calls in this second", over / rate)
+        self._level += 1
 
     def _refuse(self, what: str, retry_seconds: float) -> None:
         error: type[GatewayError] = CallerLimit if self._name else GatewayOverloaded

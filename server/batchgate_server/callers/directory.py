@@ -37,7 +37,7 @@ class Directory:
         }
 
     def __contains__(self, name: str) -> bool:
-        return name in self._callers
+        return name in self._callers if self._callers else name == ANONYMOUS.name
 
     def identify(
         self,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from batchgate_server.call import Call
+from batchgate_server.callers.caller import Caller
 from batchgate_server.callers.certificates import alternative_names
 from batchgate_server.callers.directory import Directory
 from batchgate_server.interceptors.chain import Context, Proceed
@@ -15,6 +16,10 @@ class Authentication:
 
     def __init__(self, callers: Mapping[str, CallerSettings]) -> None:
         self._directory = Directory(callers)
+
+    def knows(self, caller: Caller) -> bool:
+        """Whether a call of this caller could begin now."""
+        return caller.name in self._directory
 
     def replace(self, callers: Mapping[str, CallerSettings]) -> None:
         """Know these callers from now on; calls that run go on."""

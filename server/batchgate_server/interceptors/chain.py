@@ -6,10 +6,10 @@ later, goes through all concerns.
 """
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
+from math import inf
 from typing import Any, TypeAlias
 
 import grpc
@@ -61,7 +61,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
         async def handle(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
-            return await self._run(begin, context, partial(behavior, request, context))
+            return await self._run(begin, context, partial(behavior, request, context), request)
 
         return handle
 
@@ -79,14 +79,18 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
                             # first, and is about to cancel this task.
                             raise asyncio.CancelledError from exc
 
-            await self._run(begin, context, write_all)
+            await self._run(begin, context, write_all, request)
 
         return handle
 
-    async def _run(self, begin: Callable[..., Call], context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
+    async def _run(
+        self, begin: Callable[..., Call], context: Context, proceed: Proceed, request: object
+    ) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
         call = begin(
-            request_id=request_id(context.invocation_metadata()), deadline=deadline(context)
+            request_id=request_id(context.invocation_metadata()),
+            request=request,
+            deadline=deadline(context),
         )
         enter_call(call)
         for concern in self._inside_out:
@@ -94,8 +98,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         try:
             answer = await proceed()
         finally:
-            # What goes on without its caller is not tried again.
-            call.deadline = -math.inf
+            call.end()
         context.set_trailing_metadata(trailing_metadata(call))
         return answer
 
@@ -103,7 +106,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 def deadline(context: Context) -> float:
     """When the caller stops waiting, by the event loop's clock; infinite if it does not."""
     remaining: float | None = context.time_remaining()
-    return math.inf if remaining is None else asyncio.get_running_loop().time() + remaining
+    return inf if remaining is None else asyncio.get_running_loop().time() + remaining
 
 
 def trailing_metadata(call: Call) -> list[tuple[str, str]]:

@@ -16,6 +16,7 @@ from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import BearerCredential, Credential
 from batchgate_server.providers.paging import page_of
+from batchgate_server.providers.users import Users
 from batchgate_server.rest.breaker import Breaker, Limits
 from batchgate_server.rest.client import Endpoint, Params, RestClient
 from batchgate_server.rest.models import RestBatch, RestFile, RestResource, text
@@ -51,6 +52,7 @@ class OpenAIProvider:
         self.name = profile.name
         self.profile = profile
         self.background = Background()
+        self.users = Users()
         self._checked: dict[tuple[str, frozenset[str]], None] = {}
         credential = self._credential()
         self.rest = RestClient(
@@ -154,7 +156,9 @@ class OpenAIProvider:
         )
         length = None if new.size_bytes is None else body.length(new.size_bytes)
         answer = await self.rest.upload("/files", body, length=length)
-        return self._read(RestFile, answer, creates=True)
+        file = self._read(RestFile, answer, creates=True)
+        current_call().note_id("created_file_id", file.id)
+        return file
 
     async def get_file(self, file_id: str) -> RestFile:
         """Get a file."""
@@ -173,12 +177,15 @@ class OpenAIProvider:
         """Delete a file; true where the answer is just a success, or says nothing else."""
         try:
             answer = await self.rest.call("DELETE", f"/files/{file_id}")
+            deleted = not (isinstance(answer, Mapping) and answer.get("deleted") is False)
         except ProviderNotFound as exc:
-            if exc.perhaps_done:
-                # An attempt before has deleted it, and its answer was lost.
-                return True
-            raise
-        return not (isinstance(answer, Mapping) and answer.get("deleted") is False)
+            # Has an attempt before deleted it, and only its answer was lost?
+            deleted = exc.perhaps_done
+            if not deleted:
+                raise
+        if deleted:
+            current_call().note_id("deleted_file_id", file_id)
+        return deleted
 
     def file_content(
         self, file_id: str, *, headers: Params = ()
@@ -208,7 +215,9 @@ class OpenAIProvider:
                 "seconds": new.output_expires_after_seconds,
             }
         answer = await self.rest.call("POST", "/batches", body=to_json(document), creates=True)
-        return self._read(RestBatch, answer, creates=True)
+        batch = self._read(RestBatch, answer, creates=True)
+        current_call().note_id("created_batch_id", batch.id)
+        return batch
 
     async def get_batch(self, batch_id: str) -> RestBatch:
         """Get a batch."""

@@ -8,7 +8,9 @@ import asyncio
 import itertools
 import random
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import Enum
 from math import inf
 from typing import TypeVar
 
@@ -25,6 +27,22 @@ Answer = TypeVar("Answer")
 # After these the provider certainly did nothing.
 CERTAIN = (ProviderRateLimited, ProviderUnreachable)
 PASSING = (*CERTAIN, ProviderTimeout, ProviderUnavailable)
+
+
+class Pace(Enum):
+    """How long a task is ready to try again."""
+
+    CALLER = "as long as the caller of the RPC waits"
+    ONCE = "not at all, since it has a pace of its own"
+    REGARDLESS = "also when no caller waits"
+
+
+_pace: ContextVar[Pace] = ContextVar("pace", default=Pace.CALLER)
+
+
+def set_pace(pace: Pace) -> None:
+    """What holds from now on for the task at hand, and those that it starts."""
+    _pace.set(pace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +74,13 @@ class Retries:
         waits no more.
         """
         call, clock = current_call(), asyncio.get_running_loop().time
-        seconds = self.wait(error, attempt=attempt)
-        if attempt > self.most or call.once or seconds is None:
+        seconds, pace = self.wait(error, attempt=attempt), _pace.get()
+        if attempt > self.most or seconds is None or pace is Pace.ONCE:
             return False
-        if clock() + seconds >= min(end, call.deadline):
+        if clock() + seconds >= min(end, inf if pace is Pace.REGARDLESS else call.deadline):
             return False
         await asyncio.sleep(seconds)
-        if clock() >= call.deadline:
+        if pace is not Pace.REGARDLESS and clock() >= call.deadline:
             return False
         call.retries += 1
         return True

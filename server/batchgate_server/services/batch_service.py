@@ -103,7 +103,7 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         provider = self._providers.select(request.provider)
         batch_id = checked_id("batch_id", request.batch_id)
         event = pb.WATCH_EVENT_SNAPSHOT
-        async with self._watching.watch(provider, batch_id) as subscription:
+        async with self._watching.watch(provider.name, batch_id) as subscription:
             while True:
                 news = await subscription.next(self._watching.heartbeat_seconds)
                 known = news or subscription.latest
@@ -131,7 +131,7 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
             default=DEFAULT_WAIT_SECONDS,
             longest=LONGEST_WAIT_SECONDS,
         )
-        async with self._watching.watch(provider, batch_id) as subscription:
+        async with self._watching.watch(provider.name, batch_id) as subscription:
             seen = await wait_until_terminal(
                 subscription,
                 timeout_seconds=_in_time(timeout, context),

@@ -2,18 +2,18 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from grpc.aio import ServicerContext
 
 from batchgate.v1 import provider_service_pb2 as pb
 from batchgate.v1 import provider_service_pb2_grpc
-from batchgate_server.call import current_call, enter_call
+from batchgate_server.call import current_call
 from batchgate_server.errors import GatewayError, ProviderTimeout
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.registry import ProviderRegistry
 from batchgate_server.rest.health import Health
+from batchgate_server.rest.retrying import Pace, set_pace
 from batchgate_server.translation.times import timestamp
 
 STATES = {
@@ -48,9 +48,9 @@ class ProviderService(provider_service_pb2_grpc.ProviderServiceServicer):
 
 async def _check(provider: OpenAIProvider) -> None:
     # Asked once: the answer tells how the provider is, not how it may be.
-    enter_call(replace(current_call(), once=True))
+    set_pace(Pace.ONCE)
     # What went wrong is kept by the client's health.
-    with suppress(GatewayError):
+    with suppress(GatewayError), provider.users.one():
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await provider.list_batches(cursor=None, size=1)

@@ -1,7 +1,9 @@
 """The configuration: the only reader of the environment and of configuration files."""
 
 from batchgate_server.settings.addresses import is_local
+from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import NAMED_ALWAYS, CallerSettings, Limits, OverallLimits
+from batchgate_server.settings.differences import Change, applied, differences
 from batchgate_server.settings.loading import load_settings
 from batchgate_server.settings.models import LogSettings, ServerSettings, Settings, WatchSettings
 from batchgate_server.settings.problems import ConfigurationError, Problem
@@ -11,11 +13,14 @@ from batchgate_server.settings.profiles import (
     ProfileBase,
     check_name,
 )
+from batchgate_server.settings.tls import TLSSettings
 
 __all__ = [
     "NAMED_ALWAYS",
+    "AuditSettings",
     "AzureOpenAIProfile",
     "CallerSettings",
+    "Change",
     "ConfigurationError",
     "Limits",
     "LogSettings",
@@ -25,8 +30,11 @@ __all__ = [
     "ProfileBase",
     "ServerSettings",
     "Settings",
+    "TLSSettings",
     "WatchSettings",
+    "applied",
     "check_name",
+    "differences",
     "is_local",
     "load_settings",
 ]

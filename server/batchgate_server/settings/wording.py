@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerSettings, OverallLimits
 from batchgate_server.settings.credentials import REFERENCE_FORMS
 from batchgate_server.settings.document import PREFIX, Document, Keys, is_secret, variable_name
@@ -16,6 +17,7 @@ from batchgate_server.settings.models import (
 )
 from batchgate_server.settings.problems import did_you_mean
 from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileBase
+from batchgate_server.settings.tls import TLSSettings
 
 KINDS: Mapping[str, type[ProfileBase]] = {
     "openai": OpenAIProfile,
@@ -25,7 +27,9 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "limits": OverallLimits,
     "log": LogSettings,
     "server": ServerSettings,
+    "tls": TLSSettings,
     "watch": WatchSettings,
+    "audit": AuditSettings,
 }
 
 _MESSAGES = {
@@ -44,6 +48,7 @@ _MESSAGES = {
     "literal_error": "must be {expected}",
     "missing": "is required",
     "string_type": "must be a string",
+    "path_type": "must be the path of a file",
     "frozen_set_type": "must be a list",
     "tuple_type": "must be a list",
     "value_error": "{error}",

@@ -98,7 +98,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: "azure-eu: token_limit_exceeded: The number of enqueued tokens has surpassed the limit"
     """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 15
-    """UNAVAILABLE, with RetryInfo. The provider failed (5xx or 408), or broke off.
+    """UNAVAILABLE, with RetryInfo. The provider failed (5xx or 408), or broke off. Or it has kept
+    failing and is left alone until the next probe, which RetryInfo names.
 
     Example: "openai: The server is overloaded (503)"
     """
@@ -166,6 +167,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     at once; nothing was begun.
 
     Example: "the gateway has 1000 calls under way, which is its limit"
+    """
+    ERROR_REASON_AUDIT_UNAVAILABLE: _ErrorReason.ValueType  # 28
+    """UNAVAILABLE, with RetryInfo. The call would change something, and the gateway cannot write the
+    audit log that it has to keep; nothing was begun. Another replica may answer.
+
+    Example: "the gateway cannot write its audit log, and changes nothing without a record of it;
+    nothing was begun"
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -252,7 +260,8 @@ OpenAI).
 Example: "azure-eu: token_limit_exceeded: The number of enqueued tokens has surpassed the limit"
 """
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 15
-"""UNAVAILABLE, with RetryInfo. The provider failed (5xx or 408), or broke off.
+"""UNAVAILABLE, with RetryInfo. The provider failed (5xx or 408), or broke off. Or it has kept
+failing and is left alone until the next probe, which RetryInfo names.
 
 Example: "openai: The server is overloaded (503)"
 """
@@ -320,5 +329,12 @@ ERROR_REASON_GATEWAY_OVERLOADED: ErrorReason.ValueType  # 27
 at once; nothing was begun.
 
 Example: "the gateway has 1000 calls under way, which is its limit"
+"""
+ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason.ValueType  # 28
+"""UNAVAILABLE, with RetryInfo. The call would change something, and the gateway cannot write the
+audit log that it has to keep; nothing was begun. Another replica may answer.
+
+Example: "the gateway cannot write its audit log, and changes nothing without a record of it;
+nothing was begun"
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
