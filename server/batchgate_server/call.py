@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from math import inf
 from time import perf_counter
 
 from batchgate_server.callers.allowance import Allowance, Kind
@@ -23,6 +24,10 @@ class Call:
     caller: Caller = ANONYMOUS
     provider_key: ProviderKey | None = None
     """The caller's own key, for profiles with `caller_credentials`."""
+    deadline: float = inf
+    """When the caller stops waiting, by the event loop's clock."""
+    retries: int = 0
+    """How often the provider was asked again."""
     kind: Kind = Kind.CALL
     allowances: tuple[Allowance, ...] = ()
     """What the call takes its bytes from."""
@@ -57,7 +62,8 @@ class Call:
             self.noted_late(self)
 
     def end(self) -> None:
-        """The call is over: let go of what it used."""
+        """The call is over: let go of what it used; what goes on without it is not tried again."""
+        self.deadline = -inf
         while self.at_end:
             self.at_end.pop()()
         self.ended = True

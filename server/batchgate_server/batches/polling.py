@@ -25,6 +25,7 @@ from batchgate_server.errors import (
 )
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch
+from batchgate_server.rest.retrying import Pace, set_pace
 from batchgate_server.settings import WatchSettings
 
 # A look is small: one that takes longer is given up, so that the next can do better.
@@ -248,6 +249,7 @@ class Poller:
             provider_key=self._provider_key,
         )
         enter_call(call)
+        set_pace(Pace.ONCE)
         try:
             yield
         finally:
@@ -257,7 +259,9 @@ class Poller:
         name = self.provider.name
         if isinstance(exc, GatewayError):
             return exc
-        return ProviderTimeout(f"{name} did not answer in time", metadata={"provider": name})
+        error = ProviderTimeout(f"{name} did not answer in time", metadata={"provider": name})
+        self.provider.rest.saw(error)
+        return error
 
     # What a look brought.
 

@@ -90,8 +90,10 @@ def _is_old(api_version: str) -> bool:
 
 ProfileName = Annotated[str, AfterValidator(lambda name: check_name(name, "a profile"))]
 Seconds = Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)]
+NoSeconds = Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)]
 Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1)]
 ProxyUrl = Annotated[SecretStr, AfterValidator(check_proxy_url)]
+Times = Annotated[int, BeforeValidator(refuse_bool), Field(ge=0)]
 Lifetime = Annotated[int | None, BeforeValidator(_read_lifetime)]
 # https://platform.openai.com/docs/api-reference/files/create and batch/create: 1 hour to 30 days.
 OpenAILifetime = Annotated[Lifetime, _within(3600, 30 * _DAY, "1 hour to 30 days")]
@@ -140,7 +142,8 @@ class ProfileBase(BaseModel):
     )
     timeout_seconds: Seconds = Field(
         default=600.0,
-        description="Seconds for one whole REST call that is not an upload or download.",
+        description="Seconds for one whole REST call that is not an upload or download, all attempts "
+        "included.",
     )
     idle_timeout_seconds: Seconds = Field(
         default=120.0,
@@ -148,6 +151,31 @@ class ProfileBase(BaseModel):
     )
     max_connections: Count = Field(
         default=100, description="Connections to the provider that may be open at once."
+    )
+    retries: Times = Field(
+        default=2,
+        description="Attempts beyond the first of what may be repeated, after failures that pass.",
+    )
+    retry_first_seconds: Seconds = Field(
+        default=0.5,
+        description="Seconds before the second attempt at most; they double with each attempt.",
+    )
+    retry_cap_seconds: Seconds = Field(
+        default=10.0,
+        description="Seconds between two attempts at most; a provider that asks for more is not "
+        "asked again.",
+    )
+    breaker_failures: Times = Field(
+        default=10,
+        description="Failures in a row after which the provider is left alone but for probes; 0: "
+        "never.",
+    )
+    breaker_after_seconds: NoSeconds = Field(
+        default=10.0,
+        description="Seconds for which nothing but failures must have come before that.",
+    )
+    breaker_probe_seconds: Seconds = Field(
+        default=5.0, description="Seconds between two such probes."
     )
     models: dict[str, str] = Field(
         default={},
