@@ -44,7 +44,8 @@ async def read_rest(context: ServicerContext[Any, Any]) -> None:
     grpc.aio's clients, and those alone, may take an answer that comes while they write for an
     internal error of theirs, and lose it.
     """
-    with suppress(TimeoutError):
+    # What is no message of the contract comes too late to matter.
+    with suppress(TimeoutError, GatewayError):
         async with asyncio.timeout(LAST_WORDS_SECONDS):
             for _ in range(LAST_WORDS):
                 if await context.read() is EOF:
