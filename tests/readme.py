@@ -33,7 +33,10 @@ def settings_table() -> str:
     rows.append(
         "`BATCHGATE_PROVIDERS__AZURE_EU__API_VERSION` is `providers.azure-eu.api_version` if"
     )
-    rows.append("the file has a profile `azure-eu`; a new profile is called `azure_eu` then.")
+    rows.append(
+        "the file has a profile `azure-eu`; a new profile is called `azure_eu` then. Callers are set in"
+    )
+    rows.append("the file alone.")
     return "\n".join(rows)
 
 

@@ -10,10 +10,9 @@ from contextlib import suppress
 import structlog
 import uvloop
 
-from batchgate_server.addresses import is_local
 from batchgate_server.application import Application
 from batchgate_server.logs import configure_logs
-from batchgate_server.settings import Settings
+from batchgate_server.settings import Settings, is_local
 
 
 def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:

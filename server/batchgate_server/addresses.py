@@ -5,23 +5,11 @@ gRPC's own refusal says neither, and it takes a unix socket away from a server t
 
 import asyncio
 import errno
-import ipaddress
 import os
 import socket
 from pathlib import Path
 
 UNIX = "unix:"
-
-
-def is_local(listen: str) -> bool:
-    """Whether only this machine can reach `listen`."""
-    host = listen.rpartition(":")[0].strip("[]")
-    if listen.startswith(UNIX) or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def ensure_free(listen: str) -> None:

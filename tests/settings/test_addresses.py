@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
+from batchgate_server.settings import (
+    AzureOpenAIProfile,
+    OpenAIProfile,
+    ServerSettings,
+    Settings,
+    is_local,
+)
 
 PASSWORD = "pa55word"
 
@@ -20,7 +26,8 @@ def base_url_of(url: str) -> str:
 
 def listen_of(address: str) -> str:
     profile = OpenAIProfile(name="a", api_key=SecretStr("k"))
-    return Settings(listen=address, providers={"a": profile}).listen
+    everybody = ServerSettings(allow_anonymous=True)
+    return Settings(listen=address, providers={"a": profile}, server=everybody).listen
 
 
 def message_of(error: pytest.ExceptionInfo[ValidationError]) -> str:
@@ -162,3 +169,21 @@ def test_wrong_names(name: str) -> None:
     with pytest.raises(ValidationError) as caught:
         OpenAIProfile(name=name, api_key=SecretStr("k"))
     assert message_of(caught).startswith("a profile's name must be 1 to 63 of")
+
+
+@pytest.mark.parametrize(
+    ("listen", "local"),
+    [
+        ("127.0.0.1:50051", True),
+        ("127.8.9.10:1", True),
+        ("[::1]:50051", True),
+        ("localhost:50051", True),
+        ("unix:/run/batchgate.sock", True),
+        ("0.0.0.0:50051", False),
+        ("[::]:50051", False),
+        ("10.0.0.1:50051", False),
+        ("gateway.internal:50051", False),
+    ],
+)
+def test_is_local(listen: str, local: bool) -> None:
+    assert is_local(listen) == local

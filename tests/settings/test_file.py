@@ -60,6 +60,7 @@ def test_every_setting(load: Load) -> None:
     assert settings.server.model_dump() == {
         "max_message_bytes": 8388608,
         "shutdown_grace_seconds": 5.0,
+        "allow_anonymous": False,
         "reflection": False,
     }
     assert list(settings.providers) == ["openai", "azure-eu"]

@@ -5,8 +5,10 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from batchgate_server.settings import (
     AzureOpenAIProfile,
+    CallerSettings,
     LogSettings,
     OpenAIProfile,
+    OverallLimits,
     ServerSettings,
     Settings,
     WatchSettings,
@@ -37,7 +39,7 @@ def test_settings_are_frozen_and_closed(model: BaseModel) -> None:
     ("values", "message"),
     [
         ({"providers": {}}, "at least 1 item"),
-        ({"providers": {"b": PROFILE}}, "a profile's name must be its key in providers"),
+        ({"providers": {"b": PROFILE}}, "a name must be the table's key"),
         ({"providers": {"a": PROFILE}, "default_provider": "b"}, "must name a profile: a"),
         (
             {"providers": {"a": PROFILE}, "watch": {"slowest_poll_seconds": 4}},
@@ -73,6 +75,8 @@ def test_the_reference_has_every_setting_once() -> None:
     fields = {"listen", "default_provider"}
     fields |= {f"log.{key}" for key in LogSettings.model_fields}
     fields |= {f"server.{key}" for key in ServerSettings.model_fields}
+    fields |= {f"limits.{key}" for key in OverallLimits.model_fields}
+    fields |= {f"callers.NAME.{key}" for key in CallerSettings.model_fields if key != "name"}
     fields |= {f"watch.{key}" for key in WatchSettings.model_fields}
     profile = OpenAIProfile.model_fields.keys() | AzureOpenAIProfile.model_fields.keys()
     fields |= {f"providers.NAME.{key}" for key in profile - {"name"}}

@@ -1,5 +1,7 @@
 """The configuration: the only reader of the environment and of configuration files."""
 
+from batchgate_server.settings.addresses import is_local
+from batchgate_server.settings.callers import CallerSettings, Limits, OverallLimits
 from batchgate_server.settings.loading import load_settings
 from batchgate_server.settings.models import LogSettings, ServerSettings, Settings, WatchSettings
 from batchgate_server.settings.problems import ConfigurationError, Problem
@@ -7,13 +9,17 @@ from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile
 
 __all__ = [
     "AzureOpenAIProfile",
+    "CallerSettings",
     "ConfigurationError",
+    "Limits",
     "LogSettings",
     "OpenAIProfile",
+    "OverallLimits",
     "Problem",
     "ProfileBase",
     "ServerSettings",
     "Settings",
     "WatchSettings",
+    "is_local",
     "load_settings",
 ]

@@ -38,6 +38,17 @@ def check_listen(address: str) -> str:
     return address
 
 
+def is_local(listen: str) -> bool:
+    """Whether only this machine can reach an address that `check_listen` has passed."""
+    host = listen.rpartition(":")[0].strip("[]")
+    if listen.startswith("unix:") or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def check_base_url(url: str) -> str:
     """The URL without a trailing slash, if REST paths can be appended to it."""
     parts = _check_url(url)

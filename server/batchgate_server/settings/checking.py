@@ -5,6 +5,7 @@ import difflib
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from batchgate_server.settings.callers import problems_of
 from batchgate_server.settings.document import Document, Keys
 from batchgate_server.settings.models import Settings, unknown_default
 from batchgate_server.settings.problems import ConfigurationError
@@ -46,6 +47,16 @@ def _check_top(document: Document) -> None:
         del document.values["default_provider"]
         if names:
             document.report(("default_provider",), problem)
+    callers = document.values.get("callers")
+    if isinstance(callers, dict):
+        for name, caller in callers.items():
+            if isinstance(caller, dict) and "name" in caller:
+                document.report(
+                    ("callers", name, "name"), "is the table's own key, not set inside it"
+                )
+                del caller["name"]
+        for keys, message in problems_of(callers, names):
+            document.report(keys, message)
 
 
 def _guess_kind(name: str, document: Document) -> bool:
@@ -73,10 +84,15 @@ def _shared(profile: dict[str, object], kind: str) -> int:
 
 def _report(detail: ErrorDetails, document: Document, guessed: set[str]) -> None:
     match tuple(str(part) for part in detail["loc"]):
-        case ("providers", name, "[key]"):
-            keys: Keys = ("providers", name)
-        case ("providers", _, _, "name") | ("providers",) if detail["type"] != "dict_type":
+        case ("providers" | "callers" as table, name, "[key]"):
+            keys: Keys = (table, name)
+        case ("providers", _, _, "name") | ("callers", _, "name") | ("providers",) if (
+            detail["type"] != "dict_type"
+        ):
             return  # Told already: of the key, or where no provider was found.
+        case ("callers", name, field, *_):
+            # Not which of a list: the list is where it stands in the file.
+            keys = ("callers", name, field)
         case ("providers", name, _, field, *rest):
             # Without the kind, by which pydantic chose the model.
             keys = ("providers", name, field, *rest)
@@ -84,6 +100,12 @@ def _report(detail: ErrorDetails, document: Document, guessed: set[str]) -> None
                 return  # Right for the other kind, and the guess may be wrong.
         case keys:
             pass
-    if detail["type"] == "credential":
-        keys = keys[:-1]  # Of the whole profile, not of the field where it is noticed.
+    # Not of the field where it is noticed.
+    match detail["type"]:
+        case "credential":
+            keys = keys[:-1]
+        case "exposed":
+            keys = ("listen",)
+        case "anonymous":
+            keys = ("server", "allow_anonymous")
     document.report(keys, message_for(detail, keys, document))

@@ -12,10 +12,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from typing_extensions import override
 
-from batchgate_server.settings.addresses import check_listen
+from batchgate_server.settings.addresses import check_listen, is_local
+from batchgate_server.settings.callers import CallerName, CallerSettings, OverallLimits
 from batchgate_server.settings.problems import did_you_mean
 from batchgate_server.settings.profiles import (
     FROZEN,
@@ -81,6 +83,11 @@ class ServerSettings(BaseModel):
     shutdown_grace_seconds: Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)] = Field(
         default=30.0, description="Seconds that running calls get to end after SIGTERM."
     )
+    allow_anonymous: bool = Field(
+        default=False,
+        description="Whether to listen off loopback without `callers`, so that whoever reaches the "
+        "address can call all providers.",
+    )
     reflection: bool = Field(
         default=True, description="Whether tools such as grpcurl can ask for the API's description."
     )
@@ -131,6 +138,12 @@ class Settings(BaseSettings):
     providers: dict[ProfileName, Profile] = Field(
         min_length=1, description="The provider profiles by name."
     )
+    callers: dict[CallerName, CallerSettings] = Field(
+        default={}, description="Who may call, by name; without any everybody may."
+    )
+    limits: OverallLimits = Field(
+        default=OverallLimits(), description="What all callers together may use."
+    )
     log: LogSettings = Field(default=LogSettings(), description="What is logged.")
     server: ServerSettings = Field(default=ServerSettings(), description="The gRPC server.")
     watch: WatchSettings = Field(default=WatchSettings(), description="How batches are watched.")
@@ -148,21 +161,44 @@ class Settings(BaseSettings):
         """Only what is given: `load_settings` decides what the environment may say."""
         return (init_settings,)
 
-    @field_validator("providers", mode="before")
+    @field_validator("providers", "callers", mode="before")
     @classmethod
-    def _name_profiles(cls, providers: object) -> object:
-        if not isinstance(providers, Mapping):
-            return providers
+    def _name_tables(cls, tables: object) -> object:
+        if not isinstance(tables, Mapping):
+            return tables
         return {
-            key: {"name": key, **profile} if isinstance(profile, Mapping) else profile
-            for key, profile in providers.items()
+            key: {"name": key, **table} if isinstance(table, Mapping) else table
+            for key, table in tables.items()
         }
 
+    # On a late field, so that it is told together with other mistakes.
+    @field_validator("server")
+    @classmethod
+    def _is_not_open_by_mistake(
+        cls, server: ServerSettings, info: ValidationInfo
+    ) -> ServerSettings:
+        callers, listen = info.data.get("callers"), info.data.get("listen")
+        if callers and server.allow_anonymous:
+            raise PydanticCustomError(
+                "anonymous",
+                "contradicts callers, since with callers every call needs a credential; "
+                "leave out one of them",
+            )
+        if callers == {} and listen and not is_local(listen) and not server.allow_anonymous:
+            raise PydanticCustomError(
+                "exposed",
+                "is reachable from other machines, and no callers are configured: add "
+                "[callers.NAME] with a token that `batchgate keys new NAME` makes, or allow "
+                "everybody with --allow-anonymous",
+            )
+        return server
+
     @model_validator(mode="after")
-    def _profiles_are_known(self) -> Self:
-        for key, profile in self.providers.items():
-            if profile.name != key:
-                raise ValueError("a profile's name must be its key in providers")
+    def _names_are_known(self) -> Self:
+        for table in (self.providers, self.callers):
+            for key, named in table.items():
+                if named.name != key:
+                    raise ValueError("a name must be the table's key")
         problem = unknown_default(self.default_provider, self.providers)
         if problem is not None:
             raise ValueError(problem)

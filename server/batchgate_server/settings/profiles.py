@@ -20,7 +20,7 @@ from batchgate_server.settings.addresses import check_azure_endpoint, check_base
 from batchgate_server.settings.credentials import check_secret
 
 _API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?", re.ASCII)
-_PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _HEADER_WORD = re.compile(r"[!-~]+")
 _LIFETIME = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -46,10 +46,11 @@ def refuse_bool(value: object) -> object:
     return value
 
 
-def _check_profile_name(name: str) -> str:
-    if not _PROFILE_NAME.fullmatch(name):
+def check_name(name: str, what: str) -> str:
+    """The name of a table, if it is short and plain: names stand in messages, logs and metrics."""
+    if not _NAME.fullmatch(name):
         raise ValueError(
-            "a profile's name must be 1 to 63 of a-z, 0-9, _, . and -, and begin with a letter "
+            f"{what}'s name must be 1 to 63 of a-z, 0-9, _, . and -, and begin with a letter "
             "or digit"
         )
     return name
@@ -96,7 +97,7 @@ def _is_old(api_version: str) -> bool:
     return api_version != "v1" and api_version[:10] <= _LAST_WITHOUT_EXPIRY
 
 
-ProfileName = Annotated[str, AfterValidator(_check_profile_name)]
+ProfileName = Annotated[str, AfterValidator(lambda name: check_name(name, "a profile"))]
 Seconds = Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)]
 Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1)]
 Secret = Annotated[SecretStr, AfterValidator(check_secret)]

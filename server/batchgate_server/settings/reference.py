@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from batchgate_server.settings.callers import CallerSettings, OverallLimits
 from batchgate_server.settings.document import variable_name
 from batchgate_server.settings.models import (
     LogSettings,
@@ -39,6 +40,8 @@ def reference() -> list[Row]:
         *_rows(Settings, ()),
         *_rows(OpenAIProfile, ("providers", PROFILE)),
         *_rows(AzureOpenAIProfile, ("providers", PROFILE)),
+        *_rows(CallerSettings, ("callers", PROFILE)),
+        *_rows(OverallLimits, ("limits",)),
         *_rows(LogSettings, ("log",)),
         *_rows(ServerSettings, ("server",)),
         *_rows(WatchSettings, ("watch",)),
@@ -50,10 +53,10 @@ def reference() -> list[Row]:
 
 
 def _rows(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Row]:
-    # The tables have rows for what is in them, and a profile's name is its table's key.
-    tables = {"providers", "log", "server", "watch", "name"}
+    # The tables have rows for what is in them, and a name is its table's key.
+    left_out = {"name"} if above else {"providers", "callers", "limits", "log", "server", "watch"}
     for key, field in model.model_fields.items():
-        if key not in tables:
+        if key not in left_out:
             keys = (*above, key)
             yield Row(
                 ".".join(keys), variable_name(keys), _default(key, field), field.description or ""
@@ -67,6 +70,8 @@ def _default(key: str, field: FieldInfo) -> str:
     match field.default:
         case None:
             return ""
+        case ():
+            return "[]"
         case bool():
             return str(field.default).lower()
         case str():

@@ -63,6 +63,8 @@ def _entry(variable: str, value: str, names: list[str]) -> Entry:
             setting = Reference(file=Path(value))
         case ["providers", *name, field] if any(name):
             setting = SecretStr(value) if field in SECRET_FIELDS else value
+        case ["callers", *_]:
+            raise ValueError("sets nothing; callers are set in the file alone")
         case ["providers", *_]:
             raise ValueError("sets nothing; a name has the form BATCHGATE_PROVIDERS__NAME__SETTING")
         case keys:

@@ -5,9 +5,15 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from batchgate_server.settings.callers import CallerSettings, OverallLimits
 from batchgate_server.settings.credentials import REFERENCE_FORMS
 from batchgate_server.settings.document import PREFIX, Document, Keys, is_secret, variable_name
-from batchgate_server.settings.models import LogSettings, ServerSettings, Settings
+from batchgate_server.settings.models import (
+    LogSettings,
+    ServerSettings,
+    Settings,
+    WatchSettings,
+)
 from batchgate_server.settings.problems import did_you_mean
 from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileBase
 
@@ -15,7 +21,12 @@ KINDS: Mapping[str, type[ProfileBase]] = {
     "openai": OpenAIProfile,
     "azure_openai": AzureOpenAIProfile,
 }
-_TABLES: Mapping[str, type[BaseModel]] = {"log": LogSettings, "server": ServerSettings}
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "limits": OverallLimits,
+    "log": LogSettings,
+    "server": ServerSettings,
+    "watch": WatchSettings,
+}
 
 _MESSAGES = {
     "bool_parsing": "must be true or false",
@@ -33,9 +44,12 @@ _MESSAGES = {
     "literal_error": "must be {expected}",
     "missing": "is required",
     "string_type": "must be a string",
-    "credential": "needs exactly one of api_key and entra_token",
+    "frozen_set_type": "must be a list",
+    "tuple_type": "must be a list",
     "value_error": "{error}",
 }
+# Of our own validators, which say all.
+_OWN = frozenset({"anonymous", "credential", "exposed"})
 _NO_TABLE = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 
@@ -46,6 +60,8 @@ def message_for(detail: ErrorDetails, keys: Keys, document: Document) -> str:
         return unknown_key(keys, document)
     if kind in _NO_TABLE:
         return _no_table(keys, document)
+    if kind in _OWN:
+        return detail["msg"]
     # Not pydantic's own text where there is none of ours: some of its texts repeat the value.
     message = _MESSAGES.get(kind, "is not valid").format(**detail.get("ctx", {}))
     if kind == "missing" and is_secret(keys) and not document.place(keys).startswith(PREFIX):
@@ -87,6 +103,8 @@ def _siblings(keys: Keys, document: Document) -> list[str]:
         case ("providers", name, _):
             model = KINDS[_kind(name, document)]
             return [field for field in model.model_fields if field != "name"]
+        case ("callers", _, _):
+            return [field for field in CallerSettings.model_fields if field != "name"]
         case (table, _):
             return list(_TABLES[table].model_fields)
         case _:
