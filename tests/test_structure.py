@@ -16,6 +16,7 @@ GENERATED = {"batchgate", "google", "grpc"}
 # a constant, and what is known of the running RPC.
 LAYERS: dict[str, set[str]] = {
     "version": set(),
+    "outside": set(),
     "callers": {"errors"},
     "call": {"callers.caller"},
     "background": set(),
@@ -23,10 +24,10 @@ LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "operations": set(),
     "settings": set(),
-    "rest": {"errors", "call", "version"},
-    "translation": {"errors", "operations", "rest.models", "jsonl"},
+    "rest": {"errors", "call", "outside", "version"},
+    "translation": {"errors", "operations", "outside", "rest.models", "jsonl"},
     "providers": {
-        *("rest", "settings", "background", "jsonl.rules"),
+        *("rest", "settings", "background", "jsonl.rules", "outside"),
         *("errors", "operations", "call", "version"),
     },
     "files": {"errors", "operations", "providers", "rest", "translation", "jsonl", "call"},
@@ -38,12 +39,16 @@ LAYERS: dict[str, set[str]] = {
         *("batches", "files", "providers", "translation", "rest", "jsonl"),
         *("errors", "operations", "call"),
     },
-    "interceptors": {"errors", "call"},
+    "interceptors": {"errors", "call", "outside"},
 }
 # They put the parts together.
 ABOVE = {"application", "__main__"}
 # Each a module of its own, used by those above.
-BESIDE: dict[str, set[str]] = {"logs": {"settings"}, "addresses": set()}
+BESIDE: dict[str, set[str]] = {
+    "logs": {"outside", "settings"},
+    "server_options": {"settings"},
+    "addresses": set(),
+}
 
 
 def part_of(path: Path) -> str:

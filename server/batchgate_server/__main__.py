@@ -12,6 +12,7 @@ import uvloop
 
 from batchgate_server.application import Application
 from batchgate_server.logs import configure_logs
+from batchgate_server.server_options import connection_limit, raise_file_limit
 from batchgate_server.settings import Settings, is_local
 
 
@@ -23,6 +24,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
     """
     configure_logs(settings.log)
     _run_in_longer_slices()
+    raise_file_limit()
     uvloop.run(_serve(settings, announce))
 
 
@@ -55,6 +57,10 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
             "whoever reaches this address can call all providers: there is no TLS and no caller "
             "authentication",
             address=application.address,
+        )
+    if (most := connection_limit(settings)) < settings.server.max_connections:
+        log.warning(
+            "the system allows too few open files for all connections", max_connections=most
         )
     log.info("serving", address=application.address, providers=list(settings.providers))
     await stopping.wait()

@@ -60,7 +60,7 @@ class Application:
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             interceptors=[chain(self._draining)],
-            options=server_options(settings.server),
+            options=server_options(settings),
         )
         file_service_pb2_grpc.add_FileServiceServicer_to_server(
             FileService(self._providers), self._server

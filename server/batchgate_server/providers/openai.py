@@ -12,6 +12,7 @@ from batchgate.v1 import provider_service_pb2
 from batchgate_server.background import Background
 from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
+from batchgate_server.outside import url_path
 from batchgate_server.providers.credentials import BearerCredential, Credential
 from batchgate_server.providers.paging import page_of
 from batchgate_server.rest.client import Endpoint, Params, RestClient
@@ -115,7 +116,7 @@ class OpenAIProvider:
 
     async def get_file(self, file_id: str) -> RestFile:
         """Get a file."""
-        return self._read(RestFile, await self.rest.call("GET", f"/files/{file_id}"))
+        return self._read(RestFile, await self.rest.call("GET", self._path("files", file_id)))
 
     async def list_files(
         self, *, purpose: str, ascending: bool, cursor: Cursor | None, size: int
@@ -128,14 +129,14 @@ class OpenAIProvider:
 
     async def delete_file(self, file_id: str) -> bool:
         """Delete a file; true where the answer is just a success, or says nothing else."""
-        answer = await self.rest.call("DELETE", f"/files/{file_id}")
+        answer = await self.rest.call("DELETE", self._path("files", file_id))
         return not (isinstance(answer, Mapping) and answer.get("deleted") is False)
 
     def file_content(
         self, file_id: str, *, headers: Params = ()
     ) -> AbstractAsyncContextManager[httpx.Response]:
         """A file's content, as a response to be read."""
-        return self.rest.download(f"/files/{file_id}/content", headers=headers)
+        return self.rest.download(self._path("files", file_id, "content"), headers=headers)
 
     def check_batch(self, new: NewBatch) -> None:
         """Refuse, before anything is sent, what this provider cannot do at all.
@@ -163,7 +164,7 @@ class OpenAIProvider:
 
     async def get_batch(self, batch_id: str) -> RestBatch:
         """Get a batch."""
-        return self._read(RestBatch, await self.rest.call("GET", f"/batches/{batch_id}"))
+        return self._read(RestBatch, await self.rest.call("GET", self._path("batches", batch_id)))
 
     async def list_batches(self, *, cursor: Cursor | None, size: int) -> Page[RestBatch]:
         """A page of batches, newest first."""
@@ -173,7 +174,9 @@ class OpenAIProvider:
 
     async def cancel_batch(self, batch_id: str) -> RestBatch:
         """Cancel a batch."""
-        return self._read(RestBatch, await self.rest.call("POST", f"/batches/{batch_id}/cancel"))
+        return self._read(
+            RestBatch, await self.rest.call("POST", self._path("batches", batch_id, "cancel"))
+        )
 
     # What differs between kinds.
 
@@ -201,6 +204,15 @@ class OpenAIProvider:
         if seconds is None:
             return ()
         return (("expires_after[anchor]", "created_at"), ("expires_after[seconds]", str(seconds)))
+
+    def _path(self, *segments: str) -> str:
+        try:
+            return url_path(*segments)
+        except ValueError as exc:
+            # Callers' ids are checked where they come in, so this one came in an answer.
+            raise self.rest.unreadable(
+                "named a file or a batch by what cannot be an id", created=False
+            ) from exc
 
     # Reading answers.
 

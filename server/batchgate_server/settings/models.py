@@ -59,10 +59,12 @@ class ServerSettings(BaseModel):
     ] = Field(
         default=4 * 1024 * 1024, description="Bytes of the largest gRPC message that is received."
     )
-    max_connections: Annotated[int, BeforeValidator(refuse_bool), Field(ge=1, le=2**31 - 1)] = Field(
-        default=20_000,
-        description="Connections from callers that may be open at once; more are closed as they "
-        "come. Each needs an open file: fewer are taken where the system allows fewer.",
+    max_connections: Annotated[int, BeforeValidator(refuse_bool), Field(ge=1, le=2**31 - 1)] = (
+        Field(
+            default=16_000,
+            description="Connections from callers that may be open at once; more are closed as they "
+            "come. Each needs an open file: fewer are taken where the system allows fewer.",
+        )
     )
     max_calls_per_connection: Annotated[
         int, BeforeValidator(refuse_bool), Field(ge=1, le=2**31 - 1)
