@@ -17,9 +17,10 @@ GENERATED = {"batchgate", "google", "grpc"}
 LAYERS: dict[str, set[str]] = {
     "version": set(),
     "outside": set(),
-    "callers": {"errors"},
-    "call": {"callers.caller"},
+    "callers": {"errors", "settings"},
+    "call": {"callers", "errors"},
     "background": set(),
+    "stream_end": {"errors"},
     "jsonl": set(),
     "errors": set(),
     "operations": set(),
@@ -27,7 +28,7 @@ LAYERS: dict[str, set[str]] = {
     "rest": {"errors", "call", "outside", "version"},
     "translation": {"errors", "operations", "outside", "rest.models", "jsonl"},
     "providers": {
-        *("rest", "settings", "background", "jsonl.rules", "outside"),
+        *("rest", "settings", "background", "jsonl.rules", "callers.caller", "outside"),
         *("errors", "operations", "call", "version"),
     },
     "files": {"errors", "operations", "providers", "rest", "translation", "jsonl", "call"},
@@ -37,15 +38,16 @@ LAYERS: dict[str, set[str]] = {
     },
     "services": {
         *("batches", "files", "providers", "translation", "rest", "jsonl"),
-        *("errors", "operations", "call"),
+        *("errors", "operations", "call", "stream_end"),
     },
-    "interceptors": {"errors", "call", "outside"},
+    "interceptors": {"errors", "call", "callers", "settings", "stream_end", "audit", "outside"},
 }
 # They put the parts together.
-ABOVE = {"application", "__main__"}
+ABOVE = {"application", "reloading", "__main__"}
 # Each a module of its own, used by those above.
 BESIDE: dict[str, set[str]] = {
     "logs": {"outside", "settings"},
+    "audit": {"outside", "settings"},
     "server_options": {"settings"},
     "addresses": set(),
 }

@@ -12,20 +12,26 @@ import uvloop
 
 from batchgate_server.application import Application
 from batchgate_server.logs import configure_logs
+from batchgate_server.reloading import Reloading
 from batchgate_server.server_options import connection_limit, raise_file_limit
 from batchgate_server.settings import Settings, is_local
 
 
-def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+def serve(
+    settings: Settings, *, load: Callable[[], Settings], announce: Callable[[str], None]
+) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called with the address when ready.
 
+    On SIGHUP go on by the settings that `load` gives then.
+
     Raises:
+        ConfigurationError: the audit log cannot be opened.
         OSError: the address cannot be listened on.
     """
     configure_logs(settings.log)
     _run_in_longer_slices()
     raise_file_limit()
-    uvloop.run(_serve(settings, announce))
+    uvloop.run(_serve(settings, load, announce))
 
 
 def _run_in_longer_slices() -> None:
@@ -39,16 +45,21 @@ def _run_in_longer_slices() -> None:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
+async def _serve(
+    settings: Settings, load: Callable[[], Settings], announce: Callable[[str], None]
+) -> None:
     log = structlog.stdlib.get_logger()
     application = Application(settings)
+    reloading = Reloading(application, load)
+    loop = asyncio.get_running_loop()
+    # What is asked before the start is done after it.
+    loop.add_signal_handler(signal.SIGHUP, reloading.ask)
     await application.start()
     # What is there now stays: without it each of the collector's full rounds looks through all of
     # the modules, and calls wait for that.
     gc.collect()
     gc.freeze()
     stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     announce(application.address)
@@ -63,10 +74,14 @@ async def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
             "the system allows too few open files for all connections", max_connections=most
         )
     log.info("serving", address=application.address, providers=list(settings.providers))
+    reloads = asyncio.create_task(reloading.run())
     await stopping.wait()
     # A second signal gets its usual, immediate effect.
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)
-    log.info("stopping", grace_seconds=settings.server.shutdown_grace_seconds)
+    # From here on SIGHUP changes nothing.
+    reloads.cancel()
+    await asyncio.wait([reloads])
+    log.info("stopping", grace_seconds=application.grace_seconds)
     await application.stop()
     log.info("stopped")

@@ -18,16 +18,23 @@ from batchgate.v1 import (
     provider_service_pb2_grpc,
 )
 from batchgate_server.addresses import UNIX, ensure_free
+from batchgate_server.audit import AuditLog
 from batchgate_server.batches.watching import Watching
+from batchgate_server.call import Call
+from batchgate_server.errors import CallerUnauthenticated
 from batchgate_server.interceptors import chain
+from batchgate_server.interceptors.auditing import Auditing
+from batchgate_server.interceptors.authentication import Authentication
 from batchgate_server.interceptors.draining import Draining
+from batchgate_server.interceptors.limiting import Limiting
 from batchgate_server.providers.registry import Profile, ProviderRegistry
 from batchgate_server.rest.transport import open_transport
 from batchgate_server.server_options import server_options
 from batchgate_server.services.batch_service import BatchService
 from batchgate_server.services.file_service import FileService
 from batchgate_server.services.provider_service import ProviderService
-from batchgate_server.settings import Settings
+from batchgate_server.settings import Change, Settings, applied, differences
+from batchgate_server.version import VERSION
 
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
@@ -53,13 +60,28 @@ class Application:
         *,
         transport: Callable[[Profile], httpx.AsyncBaseTransport] = profile_transport,
     ) -> None:
+        """Nothing listens yet.
+
+        Raises:
+            ConfigurationError: the audit log cannot be opened.
+        """
         self._settings = settings
+        self.audit = AuditLog(settings.audit)
         self._providers = ProviderRegistry(settings, open_transport=transport)
-        self._watching = Watching(settings.watch)
+        self._watching = Watching(settings.watch, self._providers.find)
+        self._authentication = Authentication(settings.callers)
+        self._limiting = Limiting(settings)
         self._draining = Draining()
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
-            interceptors=[chain(self._draining)],
+            interceptors=[
+                chain(
+                    auditing=Auditing(self.audit),
+                    authentication=self._authentication,
+                    limiting=self._limiting,
+                    draining=self._draining,
+                )
+            ],
             options=server_options(settings),
         )
         file_service_pb2_grpc.add_FileServiceServicer_to_server(
@@ -90,23 +112,58 @@ class Application:
             port = self._server.add_insecure_port(listen)
         except (OSError, RuntimeError) as exc:
             await self._providers.aclose()
+            self.audit.close()
             if isinstance(exc, OSError):
                 raise
             raise OSError(f"cannot listen on {listen}") from exc
         self.address = listen if listen.startswith(UNIX) else f"{listen.rpartition(':')[0]}:{port}"
         await self._server.start()
+        self.audit.write("start", address=self.address, version=VERSION)
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    def reload(self, new: Settings) -> list[Change]:
+        """Serve by these settings from now on, and tell what differs. All of it, or nothing.
+
+        Calls that run go on by the old ones. What needs a restart stays as it is.
+
+        Raises:
+            ConfigurationError: they cannot be served by; the old ones stay.
+        """
+        changes = differences(self._settings, new)
+        settings = applied(self._settings, new)
+        with self.audit.reopening(settings.audit):
+            self._providers.replace(settings)
+        self._authentication.replace(settings.callers)
+        self._limiting.replace(settings)
+        self._watching.renew(settings.watch)
+        self._draining.cut_off(self._dismissal)
+        self._settings = settings
+        return changes
+
+    def _dismissal(self, call: Call) -> CallerUnauthenticated | None:
+        """Why a call may not go on, if its caller is none any more: a watch could last for a day."""
+        if self._authentication.knows(call.caller):
+            return None
+        who = call.caller.name or "a caller without a credential"
+        return CallerUnauthenticated(f"{who} is not known here any more")
 
     async def stop(self, grace_seconds: float | None = None) -> None:
         """Turn NOT_SERVING, end watches, let running calls end within the grace, and close."""
         if grace_seconds is None:
-            grace_seconds = self._settings.server.shutdown_grace_seconds
+            grace_seconds = self.grace_seconds
         await self._health.enter_graceful_shutdown()
         await self._watching.aclose()
         await self._draining.drain(grace_seconds)
         await self._server.stop(grace=1.0)
         await self._providers.aclose()
+        self.audit.write("stop")
+        self.audit.close()
+
+    @property
+    def grace_seconds(self) -> float:
+        """How long calls that run at a stop get to end."""
+        return self._settings.server.shutdown_grace_seconds
 
     async def wait_closed(self) -> None:
         """Wait until the server has stopped."""

@@ -40,12 +40,16 @@ class Background:
                 task.add_done_callback(_tell)
             raise
 
+    async def settle(self) -> None:
+        """Wait until nothing runs."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     async def aclose(self) -> None:
         """Wait for what runs, and cancel what does not end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_SECONDS):
-                while self._tasks:
-                    await asyncio.wait(self._tasks)
+                await self.settle()
         late = list(self._tasks)
         for task in late:
             task.cancel()

@@ -1,10 +1,13 @@
 """What is known of the RPC being served: filled on the way, read by the access log."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from batchgate_server.callers.allowance import Allowance, Kind
 from batchgate_server.callers.caller import ANONYMOUS, Caller
+from batchgate_server.errors import GatewayError
 
 
 @dataclass(slots=True)
@@ -13,8 +16,13 @@ class Call:
 
     method: str
     request_id: str
+    receives_stream: bool = False
+    """Whether the caller sends a stream of messages."""
     started: float = field(default_factory=perf_counter)
     caller: Caller = ANONYMOUS
+    kind: Kind = Kind.CALL
+    allowances: tuple[Allowance, ...] = ()
+    """What the call takes its bytes from."""
     provider: str = ""
     provider_request_id: str = ""
     received_bytes: int = 0
@@ -23,10 +31,45 @@ class Call:
     """File content that went to the caller."""
     endless: bool = False
     """Whether the call just watches now, so that a shutdown has nothing to wait for."""
-    cut_off: bool = False
-    """Whether the gateway itself ended the call, since it is shutting down."""
+    cut_off: GatewayError | None = None
+    """Why the gateway itself ended the call, if it did."""
     creating: str = ""
     """What may exist at the provider by now, such as "batch": a repeat could make another one."""
+    request: object = field(default=None, repr=False)
+    """What the caller asked: a message, or a stream of them. Has contents, so it is shown nowhere."""
+    ids: dict[str, str] = field(default_factory=dict)
+    """What came to be or went at the provider, such as `created_batch_id`; added by `note_id`."""
+    at_end: list[Callable[[], None]] = field(default_factory=list)
+    """What is done when the call is over, however it ends."""
+    noted_late: Callable[["Call"], None] | None = None
+    """Told of an id that comes when the call is over: what was begun goes on without its caller."""
+
+    def note_id(self, name: str, provider_id: str) -> None:
+        """Remember what this call has made or removed at the provider."""
+        self.ids[name] = provider_id
+        if self.noted_late:
+            self.noted_late(self)
+
+    def end(self) -> None:
+        """The call is over: let go of what it used."""
+        while self.at_end:
+            self.at_end.pop()()
+
+    def count_received(self, size: int) -> None:
+        """Count file content that came from the caller.
+
+        Raises:
+            CallerLimit, GatewayOverloaded: it is too much for today.
+        """
+        self.received_bytes += size
+        for allowance in self.allowances:
+            allowance.spend(size)
+
+    def count_sent(self, size: int) -> None:
+        """Count file content that goes to the caller; raises as `count_received` does."""
+        self.sent_bytes += size
+        for allowance in self.allowances:
+            allowance.spend(size)
 
 
 _current: ContextVar[Call] = ContextVar("call")

@@ -14,6 +14,7 @@
     ├── CallerLimit               RESOURCE_EXHAUSTED   the caller is over a limit of its own
     ├── GatewayOverloaded         RESOURCE_EXHAUSTED   all callers together are too much
     ├── ServerDraining            UNAVAILABLE          shutting down
+    ├── AuditUnavailable          UNAVAILABLE          no change without a record of it
     ├── InternalError             INTERNAL             a defect of the gateway
     └── ProviderError             what the provider, or the way to it, did
         ├── ProviderRejected            INVALID_ARGUMENT     400, 422
@@ -168,6 +169,18 @@ class ServerDraining(GatewayError):
         self, message: str = "the gateway is shutting down; another replica will answer"
     ) -> None:
         super().__init__(message)
+
+
+class AuditUnavailable(GatewayError):
+    """The audit log cannot be written, and nothing is changed without a record of it."""
+
+    code, reason, retryable = StatusCode.UNAVAILABLE, "AUDIT_UNAVAILABLE", True
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the gateway cannot write its audit log, and changes nothing without a record of it; "
+            "nothing was begun"
+        )
 
 
 class InternalError(GatewayError):

@@ -12,6 +12,11 @@ REQUEST_ID_KEY = "batchgate_request_id"
 RETRY_OF_KEY = "batchgate_retry_of"
 
 
+def request_key(request_id: str, *, caller: str) -> str:
+    """What is kept of a `request_id`: two callers who choose the same one mean two batches."""
+    return f"{caller}:{request_id}" if caller and request_id else request_id
+
+
 @dataclass(frozen=True, slots=True)
 class NewFile:
     """A file to create."""

@@ -7,6 +7,7 @@ here, and nothing else puts such a string there (`tests/test_borders.py`).
     header      `WORD`, `MEDIA_TYPE`, or what `is_header_value` accepts
     multipart   `parameter` for names of fields and files
     log line    `shown`, for every value of every line, of whatever library
+    audit line  `ascii_shown`
     error       `one_line`, for every message and detail; gRPC encodes what is not ASCII
 """
 
@@ -86,3 +87,14 @@ def shown(value: str) -> str:
     if value.isprintable():
         return value
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in value)
+
+
+def ascii_shown(value: str, *, longest: int) -> str:
+    """`value` as `shown` and in ASCII, of at most `longest` characters: nothing looks like another."""
+    text = value[: longest + 1]
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(
+            one if one.isascii() and one.isprintable() else one.encode("unicode_escape").decode()
+            for one in text
+        )
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -21,6 +21,21 @@ class CannedProvider:
         self.asked: list[str] = []
         """`list` or the id of a batch."""
         self.answer: Answer = lambda request: None
+        self._providers: dict[str, OpenAIProvider] = {}
+
+    def find(self, name: str) -> OpenAIProvider:
+        """The profile of that name that calls this, always the same."""
+        if name not in self._providers:
+            profile = {
+                "kind": "openai",
+                "base_url": "http://provider.test/v1",
+                "api_key": "sk-test",
+            }
+            settings = load_settings(environment={}, overrides={"providers": {name: profile}})
+            self._providers[name] = ProviderRegistry(
+                settings, open_transport=lambda profile: httpx.MockTransport(self)
+            ).find(name)
+        return self._providers[name]
 
     def add(self, *ids: str, **fields: Any) -> None:
         for batch_id in ids:
@@ -48,12 +63,3 @@ class CannedProvider:
                 "has_more": start + len(page) < len(ids),
             },
         )
-
-
-def provider_of(canned: CannedProvider, name: str = "openai") -> OpenAIProvider:
-    """A profile that calls `canned`."""
-    profile = {"kind": "openai", "base_url": "http://provider.test/v1", "api_key": "sk-test"}
-    settings = load_settings(environment={}, overrides={"providers": {name: profile}})
-    return ProviderRegistry(
-        settings, open_transport=lambda profile: httpx.MockTransport(canned)
-    ).select(name)

@@ -77,3 +77,7 @@ class Held:
     def provider(self) -> OpenAIProvider:
         profile = OpenAIProfile(name="openai", kind="openai", api_key=SecretStr("sk-test"))
         return OpenAIProvider(profile, transport=httpx.MockTransport(self.answer))
+
+    def find(self, name: str) -> OpenAIProvider:
+        assert name == "openai"
+        return self.provider()

@@ -54,7 +54,7 @@ async def messages_of(
     **request: object,
 ) -> list[pb.StreamBatchResultsResponse]:
     asked = pb.StreamBatchResultsRequest(**{"batch_id": "batch_1", **request})  # type: ignore[arg-type]
-    watching = Watching(watch or WatchSettings())
+    watching = Watching(watch or WatchSettings(), held.find)
     messages: list[pb.StreamBatchResultsResponse] = []
     try:
         async for message in stream_results(held.provider(), asked, watching=watching, pace=pace):
@@ -303,7 +303,7 @@ async def test_rows_do_not_wait_for_a_provider_that_stalls(heartbeat_seconds: fl
     stalled = asyncio.Event()
     held = Held(output=[success("a") + b"\n" + success("b"), stalled, b"\n"])
     request = pb.StreamBatchResultsRequest(batch_id="batch_1")
-    watching = Watching(WatchSettings(heartbeat_seconds=heartbeat_seconds))
+    watching = Watching(WatchSettings(heartbeat_seconds=heartbeat_seconds), held.find)
     pace = Pace(hold_seconds=0.01)
     messages = stream_results(held.provider(), request, watching=watching, pace=pace)
     first = await anext(messages)
@@ -333,7 +333,7 @@ async def test_a_stream_that_is_left_closes_the_content() -> None:
     never = asyncio.Event()
     held = Held(output=[success("a") + b"\n", never])
     request = pb.StreamBatchResultsRequest(batch_id="batch_1")
-    watching = Watching(WatchSettings())
+    watching = Watching(WatchSettings(), held.find)
     before = asyncio.all_tasks()
     messages = stream_results(
         held.provider(), request, watching=watching, pace=Pace(hold_seconds=0.01)

@@ -23,7 +23,7 @@ from batchgate_server.errors import (
 )
 from batchgate_server.rest.models import RestBatch
 from batchgate_server.settings import WatchSettings
-from tests.batches.canned import CannedProvider, provider_of
+from tests.batches.canned import CannedProvider
 from tests.waiting import eventually, no_task_but, tasks
 
 FAST = WatchSettings(first_poll_seconds=0.005, slowest_poll_seconds=0.01)
@@ -38,8 +38,8 @@ def canned() -> CannedProvider:
 
 
 @pytest.fixture
-async def watching() -> AsyncIterator[Watching]:
-    watching = Watching(FAST)
+async def watching(canned: CannedProvider) -> AsyncIterator[Watching]:
+    watching = Watching(FAST, canned.find)
     yield watching
     await watching.aclose()
 
@@ -50,11 +50,8 @@ async def seen(subscription: Subscription) -> Observation:
     return observation
 
 
-async def watch_all(
-    stack: AsyncExitStack, watching: Watching, canned: CannedProvider, *ids: str
-) -> list[Subscription]:
-    provider = provider_of(canned)
-    return [await stack.enter_async_context(watching.watch(provider, one)) for one in ids]
+async def watch_all(stack: AsyncExitStack, watching: Watching, *ids: str) -> list[Subscription]:
+    return [await stack.enter_async_context(watching.watch("openai", one)) for one in ids]
 
 
 @pytest.mark.parametrize("status", ["completed", "Failed", "EXPIRED", "cancelled"])
@@ -80,7 +77,7 @@ async def test_a_change_is_given_once(
     canned: CannedProvider, watching: Watching, change: dict[str, Any]
 ) -> None:
     canned.add("batch_1")
-    async with watching.watch(provider_of(canned), "batch_1") as subscription:
+    async with watching.watch("openai", "batch_1") as subscription:
         assert (await seen(subscription)).batch.status == "in_progress"
         assert await subscription.next(0.03) is None
         canned.batches["batch_1"] |= change
@@ -102,7 +99,7 @@ async def test_what_is_no_change_is_seen_but_not_given(
     canned: CannedProvider, watching: Watching, change: dict[str, Any]
 ) -> None:
     canned.add("batch_1", output_file_id=None, request_counts=None)
-    async with watching.watch(provider_of(canned), "batch_1") as subscription:
+    async with watching.watch("openai", "batch_1") as subscription:
         first = await seen(subscription)
         canned.batches["batch_1"] |= change
         expected = RestBatch.model_validate(canned.batches["batch_1"])
@@ -115,7 +112,7 @@ async def test_a_slow_reader_gets_the_newest_state_alone(
     canned: CannedProvider, watching: Watching
 ) -> None:
     canned.add("batch_1")
-    async with watching.watch(provider_of(canned), "batch_1") as subscription:
+    async with watching.watch("openai", "batch_1") as subscription:
         for count in range(20):
             canned.batches["batch_1"]["request_counts"] = {"total": 20, "completed": count}
             asked = len(canned.asked)
@@ -128,12 +125,12 @@ async def test_a_slow_reader_gets_the_newest_state_alone(
 
 async def test_one_look_serves_all_who_watch_a_batch(canned: CannedProvider) -> None:
     canned.add("batch_1")
-    watching = Watching(SLOW)
+    watching = Watching(SLOW, canned.find)
     async with AsyncExitStack() as stack:
-        subscriptions = await watch_all(stack, watching, canned, *["batch_1"] * 100)
+        subscriptions = await watch_all(stack, watching, *["batch_1"] * 100)
         states = await asyncio.gather(*(seen(one) for one in subscriptions))
         # One who comes later gets at once what is known.
-        (late,) = await watch_all(stack, watching, canned, "batch_1")
+        (late,) = await watch_all(stack, watching, "batch_1")
         assert await late.next(0) is states[0]
     assert all(state is states[0] for state in states)
     assert canned.asked == ["batch_1"]
@@ -141,14 +138,16 @@ async def test_one_look_serves_all_who_watch_a_batch(canned: CannedProvider) -> 
 
 async def test_one_who_comes_later_brings_a_slow_look_forward(canned: CannedProvider) -> None:
     canned.add("batch_1", created_at=1)
-    watching = Watching(WatchSettings(first_poll_seconds=0.01, slowest_poll_seconds=100))
+    watching = Watching(
+        WatchSettings(first_poll_seconds=0.01, slowest_poll_seconds=100), canned.find
+    )
     async with AsyncExitStack() as stack:
-        (first,) = await watch_all(stack, watching, canned, "batch_1")
+        (first,) = await watch_all(stack, watching, "batch_1")
         await seen(first)
         assert await first.next(0.05) is None
         assert canned.asked == ["batch_1"]
         canned.batches["batch_1"]["status"] = "finalizing"
-        await watch_all(stack, watching, canned, "batch_1")
+        await watch_all(stack, watching, "batch_1")
         # And what has just moved is looked at often again.
         await eventually(lambda: len(canned.asked) > 5)
 
@@ -159,7 +158,7 @@ async def test_a_list_serves_several_that_are_due(
     ids = [f"batch_{number}" for number in range(10)]
     canned.add(*ids)
     async with AsyncExitStack() as stack:
-        subscriptions = await watch_all(stack, watching, canned, *ids)
+        subscriptions = await watch_all(stack, watching, *ids)
         for subscription in subscriptions:
             await seen(subscription)
         await eventually(lambda: len(canned.asked) > 50)
@@ -175,9 +174,11 @@ async def test_what_is_nearly_due_is_looked_at_together(
     canned.add(*ids)
     spread = itertools.cycle([0.0, 0.25, 0.5, 0.75, 1.0])
     monkeypatch.setattr(polling, "luck", lambda: next(spread))
-    watching = Watching(WatchSettings(first_poll_seconds=0.1, slowest_poll_seconds=0.1))
+    watching = Watching(
+        WatchSettings(first_poll_seconds=0.1, slowest_poll_seconds=0.1), canned.find
+    )
     async with AsyncExitStack() as stack:
-        for subscription in await watch_all(stack, watching, canned, *ids):
+        for subscription in await watch_all(stack, watching, *ids):
             await seen(subscription)
         # By then all were seen by one list.
         await eventually(lambda: canned.asked[-2:] == ["list", "list"])
@@ -197,7 +198,7 @@ async def test_what_is_not_in_the_list_is_got_singly(
     canned.add("batch_1", "batch_old", "batch_older")
     canned.unlisted = {"batch_old", "batch_older"}
     async with AsyncExitStack() as stack:
-        subscriptions = await watch_all(stack, watching, canned, *canned.batches)
+        subscriptions = await watch_all(stack, watching, *canned.batches)
         for subscription in subscriptions:
             await seen(subscription)
         assert canned.asked.count("list") == 1
@@ -213,10 +214,10 @@ async def test_what_is_not_in_the_list_is_got_singly(
 
 async def test_a_list_is_looked_through_for_three_pages_only(canned: CannedProvider) -> None:
     canned.add(*(f"batch_{number}" for number in range(1000)))
-    watching = Watching(SLOW)
+    watching = Watching(SLOW, canned.find)
     ids = ["batch_5", "batch_105", "batch_205", "batch_305", "batch_405"]
     async with AsyncExitStack() as stack:
-        for subscription in await watch_all(stack, watching, canned, *ids):
+        for subscription in await watch_all(stack, watching, *ids):
             await seen(subscription)
     assert sorted(canned.asked) == ["batch_305", "batch_405", "list", "list", "list"]
 
@@ -233,7 +234,7 @@ async def test_a_list_that_does_not_work_is_a_saving_lost(
     canned.answer = no_list
     canned.add("batch_1", "batch_2")
     async with AsyncExitStack() as stack:
-        for subscription in await watch_all(stack, watching, canned, "batch_1", "batch_2"):
+        for subscription in await watch_all(stack, watching, "batch_1", "batch_2"):
             await seen(subscription)
             await eventually(lambda: canned.asked.count("batch_1") > 3)
     # Tried again, now and then.
@@ -249,7 +250,7 @@ async def test_a_list_that_is_refused_speaks_for_all(
         status, json={"error": {"message": "no"}}, headers={"retry-after": "1000"}
     )
     async with AsyncExitStack() as stack:
-        subscriptions = await watch_all(stack, watching, canned, *canned.batches)
+        subscriptions = await watch_all(stack, watching, *canned.batches)
         if status == 401:
             for subscription in subscriptions:
                 with pytest.raises(ProviderCredentialRejected):
@@ -259,7 +260,7 @@ async def test_a_list_that_is_refused_speaks_for_all(
             assert await subscriptions[0].next(0.02) is None
             # Whoever comes now knows why nothing is said.
             canned.add("batch_4")
-            (late,) = await watch_all(stack, watching, canned, "batch_4")
+            (late,) = await watch_all(stack, watching, "batch_4")
             assert late.fault is not None
             assert late.fault.reason == "PROVIDER_RATE_LIMITED"
             assert await late.next(0.02) is None
@@ -276,7 +277,7 @@ async def test_a_bad_answer_about_one_batch_does_not_hold_up_the_others(
         httpx.Response(200, text="<html>") if "batch_bad" in str(request.url) else None
     )
     async with AsyncExitStack() as stack:
-        good, bad = await watch_all(stack, watching, canned, "batch_good", "batch_bad")
+        good, bad = await watch_all(stack, watching, "batch_good", "batch_bad")
         await seen(good)
         await eventually(lambda: canned.asked.count("batch_good") > 3)
         assert isinstance(bad.fault, ProviderBadResponse)
@@ -295,9 +296,9 @@ async def test_a_batch_whose_look_fails_does_not_hold_up_the_others(
         httpx.Response(500, headers=FAILING) if "batch_bad" in str(request.url) else None
     )
     async with AsyncExitStack() as stack:
-        (bad,) = await watch_all(stack, watching, canned, "batch_bad")
+        (bad,) = await watch_all(stack, watching, "batch_bad")
         await eventually(lambda: bad.fault)
-        (good,) = await watch_all(stack, watching, canned, "batch_good")
+        (good,) = await watch_all(stack, watching, "batch_good")
         assert good.fault is None
         await seen(good)
         await eventually(lambda: canned.asked.count("batch_good") > 3)
@@ -311,10 +312,10 @@ async def test_a_batch_whose_look_failed_is_not_looked_at_early(
     canned: CannedProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(polling, "EARLY", 10**6)
-    watching = Watching(FAST)
+    watching = Watching(FAST, canned.find)
     canned.add("batch_good", "batch_bad")
     async with AsyncExitStack() as stack:
-        good, bad = await watch_all(stack, watching, canned, "batch_good", "batch_bad")
+        good, bad = await watch_all(stack, watching, "batch_good", "batch_bad")
         await asyncio.gather(seen(good), seen(bad))
         canned.answer = lambda request: (
             None if "batch_good" in str(request.url) else httpx.Response(500, headers=FAILING)
@@ -337,16 +338,16 @@ async def test_what_speaks_for_the_provider_holds_up_all(canned: CannedProvider,
 
     canned.answer = fail
     canned.add("batch_good")
-    slow = Watching(SLOW)
+    slow = Watching(SLOW, canned.find)
     async with AsyncExitStack() as stack:
-        (one,) = await watch_all(stack, slow, canned, "batch_1")
+        (one,) = await watch_all(stack, slow, "batch_1")
         await eventually(lambda: one.fault)
         if kind == "two batches":
-            (other,) = await watch_all(stack, slow, canned, "batch_2")
+            (other,) = await watch_all(stack, slow, "batch_2")
             assert other.fault is None
             await eventually(lambda: other.fault)
         canned.answer = lambda request: None
-        (good,) = await watch_all(stack, slow, canned, "batch_good")
+        (good,) = await watch_all(stack, slow, "batch_good")
         assert good.fault is not None
         assert await good.next(0.02) is None
     assert "batch_good" not in canned.asked
@@ -357,7 +358,7 @@ async def test_a_batch_that_vanishes_is_doubted_once(
 ) -> None:
     canned.add("batch_1")
     missing = httpx.Response(404, json={"error": {"message": "gone"}})
-    async with watching.watch(provider_of(canned), "batch_1") as subscription:
+    async with watching.watch("openai", "batch_1") as subscription:
         await seen(subscription)
         answers = [missing]
         canned.answer = lambda request: answers.pop() if answers else None
@@ -379,7 +380,7 @@ async def test_an_error_names_the_providers_request(
     canned: CannedProvider, watching: Watching
 ) -> None:
     canned.answer = lambda request: httpx.Response(403, headers={"x-request-id": "req_1"})
-    async with watching.watch(provider_of(canned), "batch_1") as subscription:
+    async with watching.watch("openai", "batch_1") as subscription:
         with pytest.raises(Exception, match="403") as caught:
             await subscription.next(PATIENCE)
         assert getattr(caught.value, "metadata", {})["provider_request_id"] == "req_1"
@@ -390,7 +391,7 @@ async def test_a_look_that_takes_too_long_is_given_up(
 ) -> None:
     monkeypatch.setattr(polling, "LOOK_SECONDS", 0.01)
     canned.add("batch_1", "batch_2")
-    provider = provider_of(canned)
+    provider = canned.find("openai")
     original = provider.rest._transport.handle_async_request
 
     async def hang(request: httpx.Request) -> httpx.Response:
@@ -399,8 +400,8 @@ async def test_a_look_that_takes_too_long_is_given_up(
 
     monkeypatch.setattr(provider.rest._transport, "handle_async_request", hang)
     async with (
-        watching.watch(provider, "batch_1") as one,
-        watching.watch(provider, "batch_2") as other,
+        watching.watch("openai", "batch_1") as one,
+        watching.watch("openai", "batch_2") as other,
     ):
         await eventually(lambda: one.fault and other.fault)
         assert isinstance(one.fault, ProviderTimeout)
@@ -421,7 +422,7 @@ async def test_a_look_is_no_part_of_a_call(canned: CannedProvider, watching: Wat
         LANGUAGE.set("en")
         enter_call(call := Call(method="WatchBatch", request_id="r"))
         endless = [call.endless]
-        async with watching.watch(provider_of(canned), batch_id) as subscription:
+        async with watching.watch("openai", batch_id) as subscription:
             endless.append(call.endless)
             await seen(subscription)
         return [*endless, call.endless]
@@ -436,7 +437,7 @@ async def test_a_caller_who_goes_away_takes_nothing_from_the_others(
 ) -> None:
     canned.add("batch_1")
     arrived, go_on = asyncio.Event(), asyncio.Event()
-    provider = provider_of(canned)
+    provider = canned.find("openai")
     transport = provider.rest._transport
 
     class Gate(httpx.AsyncBaseTransport):
@@ -448,7 +449,7 @@ async def test_a_caller_who_goes_away_takes_nothing_from_the_others(
     provider.rest._transport = Gate()
 
     async def caller() -> Observation:
-        async with watching.watch(provider, "batch_1") as subscription:
+        async with watching.watch("openai", "batch_1") as subscription:
             return await seen(subscription)
 
     first, second = asyncio.create_task(caller()), asyncio.create_task(caller())
@@ -467,10 +468,10 @@ async def test_nothing_is_left_when_the_last_one_leaves(
 ) -> None:
     canned.add("batch_1", "batch_2")
     before = tasks()
-    provider = provider_of(canned)
+    provider = canned.find("openai")
     async with AsyncExitStack() as stack:
         for batch_id in canned.batches:
-            await seen(await stack.enter_async_context(watching.watch(provider, batch_id)))
+            await seen(await stack.enter_async_context(watching.watch("openai", batch_id)))
         if hanging:
             arrived = asyncio.Event()
 
@@ -487,7 +488,7 @@ async def test_nothing_is_left_when_the_last_one_leaves(
     assert (poller._timer, poller._watched, poller._looks) == (None, {}, set())
     # And it begins anew with the next.
     provider.rest._transport = httpx.MockTransport(canned)
-    async with watching.watch(provider, "batch_1") as subscription:
+    async with watching.watch("openai", "batch_1") as subscription:
         await seen(subscription)
 
 
@@ -495,7 +496,7 @@ async def test_a_finished_batch_is_looked_at_no_more(
     canned: CannedProvider, watching: Watching
 ) -> None:
     canned.add("batch_1", status="completed")
-    async with watching.watch(provider_of(canned), "batch_1") as subscription:
+    async with watching.watch("openai", "batch_1") as subscription:
         assert is_terminal((await seen(subscription)).batch)
         assert await subscription.next(0.05) is None
         assert watching._pollers["openai"]._timer is None
@@ -509,7 +510,7 @@ async def test_a_defect_ends_the_watch_instead_of_hanging_it(
         raise ZeroDivisionError
 
     canned.answer = defect
-    async with watching.watch(provider_of(canned), "batch_1") as subscription:
+    async with watching.watch("openai", "batch_1") as subscription:
         with pytest.raises(InternalError):
             await subscription.next(PATIENCE)
     assert "ZeroDivisionError" in capsys.readouterr().out
@@ -519,7 +520,7 @@ async def test_a_provider_in_trouble_does_not_fill_the_log(
     canned: CannedProvider, watching: Watching, capsys: pytest.CaptureFixture[str]
 ) -> None:
     canned.answer = lambda request: httpx.Response(503, headers={"retry-after-ms": "1"})
-    async with watching.watch(provider_of(canned), "batch_1"):
+    async with watching.watch("openai", "batch_1"):
         await eventually(lambda: len(canned.asked) > 5)
     lines = capsys.readouterr().out.splitlines()
     assert len([line for line in lines if "warning" in line]) == 1
@@ -528,9 +529,9 @@ async def test_a_provider_in_trouble_does_not_fill_the_log(
 
 async def test_the_end_of_the_gateway_is_told_at_once(canned: CannedProvider) -> None:
     canned.add("batch_1")
-    watching = Watching(SLOW)
+    watching = Watching(SLOW, canned.find)
     before = tasks()
-    async with watching.watch(provider_of(canned), "batch_1") as subscription:
+    async with watching.watch("openai", "batch_1") as subscription:
         await seen(subscription)
         waiting = asyncio.create_task(subscription.next(PATIENCE))
         await asyncio.sleep(0)
@@ -538,6 +539,6 @@ async def test_the_end_of_the_gateway_is_told_at_once(canned: CannedProvider) ->
         with pytest.raises(ServerDraining):
             await waiting
     with pytest.raises(ServerDraining):
-        async with watching.watch(provider_of(canned), "batch_1"):
+        async with watching.watch("openai", "batch_1"):
             raise AssertionError
     await no_task_but(before)

@@ -25,7 +25,7 @@ def test_version(door: list[str]) -> None:
 def test_help_names_every_command() -> None:
     done = subprocess.run([*DOORS[1], "--help"], capture_output=True, text=True, check=True)
     assert "Usage: batchgate" in done.stdout
-    for command in ("serve", "sandbox", "demo"):
+    for command in ("serve", "sandbox", "demo", "keys"):
         assert command in done.stdout
 
 

@@ -43,7 +43,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """The settings with which a server was started that ends at once."""
     served: list[Settings] = []
 
-    def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    def serve(
+        settings: Settings, *, load: Callable[[], Settings], announce: Callable[[str], None]
+    ) -> None:
         served.append(settings)
         announce("127.0.0.1:1234")
 
@@ -128,7 +130,9 @@ def test_an_address_that_cannot_be_had(
     error: OSError,
     reason: str,
 ) -> None:
-    def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    def serve(
+        settings: Settings, *, load: Callable[[], Settings], announce: Callable[[str], None]
+    ) -> None:
         raise error
 
     monkeypatch.setattr(batchgate_server.__main__, "serve", serve)
@@ -143,7 +147,9 @@ def test_an_address_that_cannot_be_had(
 def test_an_error_while_serving_is_no_listening_error(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str | None]
 ) -> None:
-    def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    def serve(
+        settings: Settings, *, load: Callable[[], Settings], announce: Callable[[str], None]
+    ) -> None:
         announce("127.0.0.1:1")
         raise OSError(errno.EMFILE, "Too many open files")
 
@@ -196,3 +202,17 @@ def test_a_real_gateway(start: Callable[[str], "subprocess.Popen[str]"]) -> None
     output, errors = gateway.communicate(timeout=30)
     assert gateway.returncode == 0
     assert SECRET not in output + errors
+
+
+def test_everybody_is_let_in_only_if_said(
+    served: list[Settings], environment: dict[str, str | None]
+) -> None:
+    command = ["serve", "--listen", "0.0.0.0:0"]
+    refused = CliRunner().invoke(app, command, env=environment, catch_exceptions=False)
+    assert refused.exit_code == 2
+    assert "--listen: is reachable from other machines, and no callers" in refused.stderr
+    assert "--allow-anonymous" in refused.stderr
+    command.append("--allow-anonymous")
+    allowed = CliRunner().invoke(app, command, env=environment, catch_exceptions=False)
+    assert allowed.exit_code == 0, allowed.stderr
+    assert [settings.listen for settings in served] == ["0.0.0.0:0"]

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from batchgate.v1 import batch_service_pb2 as pb
+from batchgate_server import stream_end
 from batchgate_server.batches import request_ids
-from batchgate_server.services import stream_end
 from tests.conftest import PROFILES, Account, Gateway, OpenGateway, profiles
 from tests.status import Failure, failure_of
 from tests.waiting import arrived

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from batchgate_server.batches.permitted import ensure_models
 from batchgate_server.batches.request_ids import settled
 from batchgate_server.call import current_call
 from batchgate_server.errors import ProviderNotFound
@@ -18,6 +19,7 @@ async def create_batch(provider: OpenAIProvider, new: NewBatch) -> RestBatch:
     """
     provider.check_batch(new)
     await input_file_usable(provider, new.input_file_id)
+    await ensure_models(provider, new.input_file_id)
     return await create_batch_now(provider, new)
 
 

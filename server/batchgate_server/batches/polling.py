@@ -44,7 +44,8 @@ class Poller:
     """Has a timer while batches are watched, and a task while it looks at some; else nothing."""
 
     def __init__(self, provider: OpenAIProvider, settings: WatchSettings) -> None:
-        self._provider = provider
+        self.provider = provider
+        """Whom it asks; `renew` takes another one."""
         self._settings = settings
         self._watched: dict[str, Watched] = {}
         self._loop = asyncio.get_running_loop()
@@ -78,12 +79,32 @@ class Poller:
         if not self._watched:
             self._cancel()
 
-    async def stop(self, reason: GatewayError) -> None:
-        """End all watches with `reason`, and wait until nothing is under way."""
-        looks = list(self._looks)
+    def renew(self, provider: OpenAIProvider, settings: WatchSettings) -> None:
+        """Ask this provider from now on, at this pace.
+
+        What went wrong with another one says nothing of it: such batches are looked at again now.
+        """
+        self._settings = settings
+        if provider is self.provider:
+            return
+        self.provider = provider
+        self._open_at = self._lists_at = 0.0
+        self._fault = self._suspect = None
+        for watched in self._watched.values():
+            if watched.faults:
+                watched.due = self._loop.time()
+        self._schedule()
+
+    def end(self, reason: GatewayError) -> None:
+        """End all watches with `reason`."""
         for watched in list(self._watched.values()):
             self._end(watched, reason)
         self._cancel()
+
+    async def stop(self, reason: GatewayError) -> None:
+        """End all watches with `reason`, and wait until nothing is under way."""
+        looks = list(self._looks)
+        self.end(reason)
         await asyncio.gather(*looks, return_exceptions=True)
 
     def _forget(self, watched: Watched) -> None:
@@ -137,7 +158,7 @@ class Poller:
                     if watched not in seen:
                         looks.create_task(self._get(watched))
         except Exception:  # the outermost border of this task: nobody awaits it
-            log.exception("internal error", method="watch", provider=self._provider.name)
+            log.exception("internal error", method="watch", provider=self.provider.name)
             for watched in due:
                 self._end(watched, InternalError("internal error while watching"))
         finally:
@@ -150,12 +171,14 @@ class Poller:
         if len(due) <= 1 or self._loop.time() < self._lists_at:
             return set()
         missing = {watched.batch_id: watched for watched in due}
+        provider = self.provider
         try:
             cursor = None
             for _ in range(MOST_PAGES):
                 self._enter_call()
-                async with asyncio.timeout(LOOK_SECONDS):
-                    page = await self._provider.list_batches(cursor=cursor, size=LIST_SIZE)
+                with provider.users.one():
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        page = await provider.list_batches(cursor=cursor, size=LIST_SIZE)
                 for batch in page.items:
                     if watched := missing.pop(batch.id, None):
                         self._saw(watched, batch)
@@ -164,6 +187,8 @@ class Poller:
                 if len(missing) <= 1 or cursor is None:
                     break
         except (GatewayError, TimeoutError) as exc:
+            if provider is not self.provider:
+                return set(due) - set(missing.values())
             return set(due) - self._unlistable(missing.values(), self._error(exc))
         for watched in missing.values():
             watched.unlisted = True
@@ -187,20 +212,26 @@ class Poller:
             if self._loop.time() < self._open_at or not watched.watchers:
                 return
             self._enter_call()
+            provider = self.provider
             try:
-                async with asyncio.timeout(LOOK_SECONDS):
-                    batch = await self._provider.get_batch(watched.batch_id)
+                with provider.users.one():
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        batch = await provider.get_batch(watched.batch_id)
             except (GatewayError, TimeoutError) as exc:
+                if provider is not self.provider:
+                    # It was replaced meanwhile, and so was perhaps what went wrong.
+                    watched.due = self._loop.time()
+                    return
                 self._failed(watched, self._error(exc))
             else:
                 self._saw(watched, batch)
 
     def _enter_call(self) -> None:
         # Takes the provider's request id into the error, as for a caller's own call.
-        enter_call(Call(method="watch", request_id="", provider=self._provider.name))
+        enter_call(Call(method="watch", request_id="", provider=self.provider.name))
 
     def _error(self, exc: GatewayError | TimeoutError) -> GatewayError:
-        name = self._provider.name
+        name = self.provider.name
         if isinstance(exc, GatewayError):
             return exc
         return ProviderTimeout(f"{name} did not answer in time", metadata={"provider": name})
@@ -268,7 +299,7 @@ class Poller:
             self._warn_at, write = now + WARN_EVERY_SECONDS, log.warning
         write(
             "poll failed",
-            provider=self._provider.name,
+            provider=self.provider.name,
             batch_id=watched.batch_id,
             reason=fault.reason,
             message=fault.message,

@@ -64,11 +64,14 @@ async def stream_results(
     )
     batch = await provider.get_batch(batch_id)
     if request.wait_until_done and not is_terminal(batch):
-        async with watching.watch(provider, batch_id) as subscription:
+        async with watching.watch(provider.name, batch_id) as subscription:
             while not is_terminal(batch):
                 seen = await subscription.next(watching.heartbeat_seconds)
                 batch = seen.batch if seen else batch
                 yield packer.take()
+        # That took its time, and the provider may have another key by now.
+        provider = subscription.provider
+        provider.users.add(current_call())
     ensure_terminal(provider, batch, "set wait_until_done, or ask again later")
     for number, file_id in enumerate((batch.output_file_id, batch.error_file_id)):
         if number < packer.file or not file_id:
@@ -182,7 +185,7 @@ class _Packer:
         """The message as it is, which may have no rows."""
         message = self._message
         message.resume_token = resume_token(self.place, *self._scope)
-        self._call.sent_bytes += self._size - ROW_BYTES * self.rows
+        self._call.count_sent(self._size - ROW_BYTES * self.rows)
         self._message, self._size = Message(), 0
         self._sent = monotonic()
         return message

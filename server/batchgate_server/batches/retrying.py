@@ -7,10 +7,12 @@ from dataclasses import replace
 import msgspec
 
 from batchgate.v1 import batch_service_pb2 as pb
+from batchgate_server.batches.permitted import ensure_line
 from batchgate_server.batches.request_ids import Created
 from batchgate_server.batches.result_lines import MAX_LINE_BYTES, Line, file_lines
 from batchgate_server.batches.results import ensure_terminal
 from batchgate_server.batches.uploaded import create_from_upload
+from batchgate_server.call import current_call
 from batchgate_server.errors import (
     InvalidField,
     ProviderBadResponse,
@@ -40,7 +42,9 @@ class Retry:
         if request.scope not in pb.RetryScope.values():
             raise InvalidField("scope", "is none of RetryScope")
         self._failed_only = request.scope == pb.RETRY_SCOPE_FAILED_ONLY
+        self._caller = current_call().caller.name
         retried_batch(request, RestBatch(id=self._batch_id), output_lifetime=None)
+        self._permitted = provider.permitted_models()
         self.line_count = 0
         """How many lines were passed on."""
 
@@ -74,6 +78,7 @@ class Retry:
         new = retried_batch(
             self._request,
             batch,
+            caller=self._caller,
             output_lifetime=self._provider.profile.output_expires_after,
         )
         is_kept = await self._choice(batch)
@@ -145,6 +150,8 @@ class Retry:
                 )
             # Lines of an input file name their custom_id as those of an output file do.
             if is_kept(read_line(content).custom_id):
+                if self._permitted is not None:
+                    ensure_line(content, number, provider=self._provider, permitted=self._permitted)
                 yield content
 
     def _nothing(self) -> str:

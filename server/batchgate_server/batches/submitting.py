@@ -10,6 +10,7 @@ from batchgate_server.batches.uploaded import create_from_upload
 from batchgate_server.call import current_call
 from batchgate_server.errors import FileTooLarge, InvalidJsonl, UploadProtocol, Violation
 from batchgate_server.jsonl.checker import LONGEST_NAME
+from batchgate_server.jsonl.model_names import AMBIGUOUS, NOT_ALLOWED, is_ambiguous, name_fault
 from batchgate_server.jsonl.rules import formed
 from batchgate_server.operations import NewBatch, NewFile
 from batchgate_server.providers.openai import OpenAIProvider
@@ -145,8 +146,9 @@ class Rows:
         """The lines of a message; its faults are remembered."""
         if message.WhichOneof("payload") != "lines":
             raise UploadProtocol("every message after the first must carry lines")
-        self._received_bytes += message.lines.ByteSize()
-        self._call.received_bytes = self._received_bytes
+        size = message.lines.ByteSize()
+        self._received_bytes += size
+        self._call.count_received(size)
         lines: list[bytes] = []
         for row in message.lines.lines:
             if len(self._faults) >= MAX_FAULTS or self._too_many():
@@ -172,6 +174,7 @@ class Rows:
         return lines
 
     def _take(self, custom_id: str, line: Line) -> None:
+        self._ensure_permitted(line)
         self._sent_model = self._sent_model or line.sent_model
         if line.sent_model and line.sent_model != self._sent_model:
             raise RowFault("body", "model_mismatch", "all rows of a batch must name the same model")
@@ -180,6 +183,17 @@ class Rows:
         if mark in self._custom_ids:
             raise RowFault("custom_id", "duplicate_custom_id", "is used by a row before")
         self._custom_ids.add(mark)
+
+    def _ensure_permitted(self, line: Line) -> None:
+        permitted = self._rules.permitted_models
+        if permitted is None:
+            return
+        fault = name_fault(line.model, permitted)
+        if fault is None and is_ambiguous(line.content):
+            fault = AMBIGUOUS
+        if fault:
+            allowed = ", ".join(sorted(permitted))
+            raise RowFault("body", NOT_ALLOWED, f"{fault}; allowed: {allowed}"[:LONGEST_NAME])
 
     def _too_many(self) -> bool:
         return self._rows > self._rules.max_lines

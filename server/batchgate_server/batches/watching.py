@@ -6,7 +6,7 @@ in between. `batches.polling` looks at the batches, while anybody watches.
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from batchgate_server.batches.observation import TERMINAL, Observation, Watched, is_terminal
@@ -29,9 +29,15 @@ __all__ = [
 class Subscription:
     """One who watches a batch. Made by `Watching.watch`."""
 
-    def __init__(self, watched: Watched) -> None:
+    def __init__(self, watched: Watched, poller: Poller) -> None:
         self._watched = watched
+        self._poller = poller
         self._given: Observation | None = None
+
+    @property
+    def provider(self) -> OpenAIProvider:
+        """Who is asked now: a watch lasts, and the configuration may have another one since."""
+        return self._poller.provider
 
     @property
     def latest(self) -> Observation | None:
@@ -70,38 +76,42 @@ class Subscription:
 class Watching:
     """All watches of a gateway: a poller per provider profile."""
 
-    def __init__(self, settings: WatchSettings) -> None:
-        self.heartbeat_seconds = settings.heartbeat_seconds
-        """After how long a silence a stream that watches should send something."""
+    def __init__(self, settings: WatchSettings, find: Callable[[str], OpenAIProvider]) -> None:
+        """`find` gives the provider that has a name now, or raises."""
         self._settings = settings
+        self._find = find
         self._pollers: dict[str, Poller] = {}
         self._closed = False
 
-    def watch(
-        self, provider: OpenAIProvider, batch_id: str
-    ) -> AbstractAsyncContextManager[Subscription]:
-        """Watch a batch inside of this context.
+    @property
+    def heartbeat_seconds(self) -> float:
+        """After how long a silence a stream that watches should send something."""
+        return self._settings.heartbeat_seconds
+
+    def watch(self, provider: str, batch_id: str) -> AbstractAsyncContextManager[Subscription]:
+        """Watch a batch of the provider with this name inside of this context.
 
         Meanwhile the call that watches is `endless`: a shutdown does not wait for it.
 
         Raises:
+            ProviderUnknown: on entry, if the configuration has none of that name any more.
             ServerDraining: on entry, once the gateway shuts down.
         """
         return self._watch(provider, batch_id)
 
     @asynccontextmanager
-    async def _watch(self, provider: OpenAIProvider, batch_id: str) -> AsyncIterator[Subscription]:
+    async def _watch(self, provider: str, batch_id: str) -> AsyncIterator[Subscription]:
         if self._closed:
             raise ServerDraining
-        poller = self._pollers.get(provider.name)
+        poller = self._pollers.get(provider)
         if poller is None:
-            poller = self._pollers[provider.name] = Poller(provider, self._settings)
+            poller = self._pollers[provider] = Poller(self._find(provider), self._settings)
         call = current_call()
         watched = poller.join(batch_id)
         call.endless = True
         try:
             try:
-                yield Subscription(watched)
+                yield Subscription(watched, poller)
             finally:
                 # The looks are no part of this call, but what it tells comes from them.
                 if watched.latest is not None:
@@ -112,6 +122,19 @@ class Watching:
         finally:
             call.endless = False
             poller.leave(watched)
+
+    def renew(self, settings: WatchSettings) -> None:
+        """Watch by these settings, and ask those who have the providers' names now.
+
+        The watches of a provider that is gone end with that error.
+        """
+        self._settings = settings
+        for name, poller in list(self._pollers.items()):
+            try:
+                poller.renew(self._find(name), settings)
+            except GatewayError as gone:
+                del self._pollers[name]
+                poller.end(gone)
 
     async def aclose(self) -> None:
         """End all watches at once, and all polls; no watch begins any more."""

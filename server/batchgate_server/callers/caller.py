@@ -28,6 +28,10 @@ class Caller:
     models: AbstractSet[str] | None = None
     max_upload_bytes: int | None = None
 
+    def may_use(self, provider: str) -> bool:
+        """Whether it may use the provider profile of this name."""
+        return self.providers is None or provider in self.providers
+
 
 ANONYMOUS = Caller(name="")
 """Everybody, where no callers are configured."""

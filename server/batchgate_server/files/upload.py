@@ -76,6 +76,11 @@ class UploadContent:
         self.sent_bytes = 0
 
     @property
+    def is_checked(self) -> bool:
+        """Whether the lines are looked at on their way."""
+        return self._checker is not None
+
+    @property
     def sent_size_bytes(self) -> int | None:
         """How many bytes will come out, if known beforehand."""
         return None if self._checker and self._checker.rewrites else self.size_bytes
@@ -152,7 +157,7 @@ class UploadContent:
 
     def _count(self, chunk: bytes) -> None:
         self.received_bytes += len(chunk)
-        self._call.received_bytes = self.received_bytes
+        self._call.count_received(len(chunk))
         if self.received_bytes > self._limit:
             raise self._too_large
         if self.size_bytes is not None and self.received_bytes > self.size_bytes:

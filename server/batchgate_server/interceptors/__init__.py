@@ -1,17 +1,31 @@
 """What happens around every RPC, one concern a file; `chain` puts them in order."""
 
 from batchgate_server.interceptors.access_log import access_log
+from batchgate_server.interceptors.auditing import Auditing
+from batchgate_server.interceptors.authentication import Authentication
 from batchgate_server.interceptors.chain import ChainInterceptor
 from batchgate_server.interceptors.draining import Draining
 from batchgate_server.interceptors.error_status import error_status
+from batchgate_server.interceptors.limiting import Limiting
+from batchgate_server.interceptors.permission import permission
 
 
-def chain(draining: Draining) -> ChainInterceptor:
+def chain(
+    *,
+    auditing: Auditing,
+    authentication: Authentication,
+    limiting: Limiting,
+    draining: Draining,
+) -> ChainInterceptor:
     """The concerns from the outermost to the innermost."""
     return ChainInterceptor(
         [
             error_status,  # outermost: whatever is raised further in goes on the wire as a status
             access_log,  # sees every error as it was raised, refusals included
+            auditing,  # sees all refusals, and refuses before anything is begun
+            authentication,  # before all that depends on who calls
+            permission,  # before limits: what is not allowed uses nothing up
+            limiting,  # refuses what is too much before it holds anything
             draining,  # innermost: refuses new calls, and counts those that have begun
         ]
     )

@@ -1,6 +1,5 @@
 """One line a call: what was asked of whom, how it ended, how long it took. Never content."""
 
-import asyncio
 from time import perf_counter
 from typing import Any
 
@@ -8,27 +7,19 @@ import structlog
 from grpc import StatusCode
 
 from batchgate_server.call import Call
-from batchgate_server.errors import GatewayError
 from batchgate_server.interceptors.chain import Context, Proceed
+from batchgate_server.interceptors.outcome import OK, outcome_of
 
 log = structlog.stdlib.get_logger()
 
 
 async def access_log(call: Call, context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
     """Writes the line when the call is over."""
-    code, reason = StatusCode.OK, ""
+    code, reason = OK
     try:
         return await proceed()
-    except GatewayError as exc:
-        code, reason = exc.code, exc.reason
-        raise
-    except asyncio.CancelledError:
-        remaining = context.time_remaining()
-        over = remaining is not None and remaining <= 0  # type: ignore[redundant-expr] # None without a deadline
-        code = StatusCode.DEADLINE_EXCEEDED if over else StatusCode.CANCELLED
-        raise
-    except BaseException:
-        code, reason = StatusCode.INTERNAL, "INTERNAL"
+    except BaseException as exc:
+        code, reason = outcome_of(exc, context)
         raise
     finally:
         write = log.error if code in {StatusCode.INTERNAL, StatusCode.UNKNOWN} else log.info

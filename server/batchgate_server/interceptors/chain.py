@@ -1,8 +1,8 @@
 """The base of all interceptors: hides gRPC's four shapes of handlers behind one.
 
 A concern is a coroutine function around the rest of an RPC: it awaits `proceed()` and returns what
-that returns, or raises. Only batchgate's own services are wrapped: health checks and reflection are
-left alone.
+that returns, or raises. Health checks and reflection are left alone; whatever else is served, now or
+later, goes through all concerns.
 
 To gRPC every request of ours is a stream, also that of a unary RPC: what gRPC does with a message
 that is no protobuf (UNKNOWN, with Python's words) or with a request that ends without one (nothing,
@@ -28,7 +28,7 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 Proceed = Callable[[], Awaitable[Any]]
 Concern = Callable[[Call, Context, Proceed], Awaitable[Any]]
 
-OWN_SERVICES = "/batchgate."
+OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 
 
 class ChainInterceptor(grpc.aio.ServerInterceptor):
@@ -47,7 +47,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if method not in self._wrapped:
             handler = await continuation(handler_call_details)
-            if handler is None or not method.startswith(OWN_SERVICES):
+            if handler is None or method.startswith(OPEN_SERVICES):
                 return handler
             self._wrapped[method] = self._wrap(method, handler)
         return self._wrapped[method]
@@ -56,25 +56,26 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         behavior = _behavior(handler)
         if not handler.request_streaming:
             behavior = _with_its_request(behavior, streams=handler.response_streaming)
+        begin = partial(Call, method, receives_stream=handler.request_streaming)
         make, wrapped = (
             (grpc.stream_stream_rpc_method_handler, self._streaming)
             if handler.response_streaming
             else (grpc.stream_unary_rpc_method_handler, self._unary)
         )
         wrapped_handler: Handler = make(
-            wrapped(method, behavior),
+            wrapped(begin, behavior),
             request_deserializer=_reader(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
         return wrapped_handler
 
-    def _unary(self, method: str, behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
+    def _unary(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
         async def handle(requests: Any, context: Context) -> Any:  # noqa: ANN401 - any message
-            return await self._run(method, context, partial(behavior, requests, context))
+            return await self._run(begin, context, partial(behavior, requests, context), requests)
 
         return handle
 
-    def _streaming(self, method: str, behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
+    def _streaming(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
         async def handle(requests: Any, context: Context) -> None:  # noqa: ANN401 - any message
             # Written from here, not yielded to gRPC: then a cancelled RPC is cancelled inside of
             # the concerns, and closes what its generator holds at once.
@@ -83,17 +84,22 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
                     async for response in responses:
                         await context.write(response)
 
-            await self._run(method, context, write_all)
+            await self._run(begin, context, write_all, requests)
 
         return handle
 
-    async def _run(self, method: str, context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
+    async def _run(
+        self, begin: Callable[..., Call], context: Context, proceed: Proceed, requests: object
+    ) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
-        call = Call(method=method, request_id=request_id(context.invocation_metadata()))
+        call = begin(request_id=request_id(context.invocation_metadata()), request=requests)
         enter_call(call)
         for concern in self._inside_out:
             proceed = partial(concern, call, context, proceed)
-        answer = await proceed()
+        try:
+            answer = await proceed()
+        finally:
+            call.end()
         context.set_trailing_metadata(trailing_metadata(call))
         return answer
 
@@ -149,4 +155,5 @@ async def _request(context: Context) -> Any:  # noqa: ANN401 - any message
     call.endless = False
     if request is EOF:
         raise InvalidField("request", "is missing: the call ended without a message")
+    call.request = request
     return request

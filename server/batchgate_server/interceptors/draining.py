@@ -1,10 +1,14 @@
-"""Shutting down: no call begins any more, and those that have begun get time to end."""
+"""Ending calls from here: all when the gateway shuts down, some when their caller has gone.
+
+A gateway that shuts down begins no call any more, and those that have begun get time to end.
+"""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from batchgate_server.call import Call
-from batchgate_server.errors import OutcomeUnknown, ServerDraining
+from batchgate_server.errors import GatewayError, OutcomeUnknown, ServerDraining
 from batchgate_server.interceptors.chain import Context, Proceed
 
 
@@ -33,16 +37,17 @@ class Draining:
         try:
             return await proceed()
         except asyncio.CancelledError as exc:
-            if not call.cut_off:
+            if call.cut_off is None:
                 raise
             if call.creating:
                 # Not UNAVAILABLE, which clients repeat by themselves, at once and elsewhere.
+                why = call.cut_off.message.partition(";")[0]
                 raise OutcomeUnknown(
-                    f"the gateway is shutting down, and the {call.creating} may have been created: "
+                    f"{why}, and the {call.creating} may have been created: "
                     "look before repeating it",
                     metadata={"provider": call.provider},
                 ) from exc
-            raise ServerDraining from exc
+            raise call.cut_off from exc
         finally:
             del self._running[task]
             if not self._running:
@@ -54,16 +59,17 @@ class Draining:
         The other running ones are waited for, and cut off if they take longer.
         """
         self._refusing = True
-        self._cut_off(endless_only=True)
+        self.cut_off(lambda call: ServerDraining() if call.endless else None)
         try:
             async with asyncio.timeout(grace_seconds):
                 await self._idle.wait()
         except TimeoutError:
-            self._cut_off()
+            self.cut_off(lambda _: ServerDraining())
             await self._idle.wait()
 
-    def _cut_off(self, *, endless_only: bool = False) -> None:
+    def cut_off(self, reason: Callable[[Call], GatewayError | None]) -> None:
+        """End each running call for which there is a reason, with that error."""
         for task, call in self._running.items():
-            if call.endless or not endless_only:
-                call.cut_off = True
+            if error := reason(call):
+                call.cut_off = error
                 task.cancel()

@@ -23,6 +23,7 @@ from batchgate_server.errors import (
 )
 from batchgate_server.interceptors.chain import Context, Proceed, trailing_metadata
 from batchgate_server.outside import one_line
+from batchgate_server.stream_end import read_rest
 
 DOMAIN = "batchgate"
 # Errors travel in headers, which with gRPC's defaults may have 8 KiB in all; beyond that the caller
@@ -46,6 +47,8 @@ async def error_status(call: Call, context: Context, proceed: Proceed) -> Any:  
     except Exception:  # the outermost border
         log.exception("internal error", method=call.method, request_id=call.request_id)
         error = InternalError(f"internal error; x-request-id {call.request_id}")
+    if call.receives_stream:
+        await read_rest(context)
     return await context.abort(
         error.code,
         one_line(error.message, size=MAX_MESSAGE_BYTES),

@@ -17,6 +17,13 @@ from batchgate_server.jsonl.envelopes import (
 from batchgate_server.jsonl.halves import carried, decode_halves, without_halves
 from batchgate_server.jsonl.issues import MAX_ISSUES, Faulty, Issue
 from batchgate_server.jsonl.lines import NEWLINE, LineSplitter, are_objects
+from batchgate_server.jsonl.model_names import (
+    AMBIGUOUS,
+    NOT_ALLOWED,
+    is_ambiguous,
+    name_fault,
+    named_once,
+)
 from batchgate_server.jsonl.rewriting import place
 from batchgate_server.jsonl.rules import Rules, formed, plain
 
@@ -117,7 +124,11 @@ class JsonlChecker:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         lines = len(envelopes)
-        if self.line_count + lines > self._rules.max_lines or not are_objects(block, lines):
+        if (
+            self.line_count + lines > self._rules.max_lines
+            or not are_objects(block, lines)
+            or (self._rules.permitted_models is not None and not named_once(block, lines))
+        ):
             return False
         ids: set[str | bytes] = {envelope.custom_id for envelope in envelopes}
         if max(map(len, ids), default=0) > LONGEST_KEPT_ID:
@@ -171,6 +182,7 @@ class JsonlChecker:
                 return line
         noted = len(self.issues)
         self._judge(envelope)
+        self._judge_permission(line, envelope)
         if len(self.issues) > noted:
             return line
         return self._rewritten(line, whole, envelope)
@@ -207,6 +219,21 @@ class JsonlChecker:
                 "all lines of a file must name the same model",
                 param="body.model",
                 custom_id=custom_id,
+            )
+
+    def _judge_permission(self, line: bytes, envelope: Envelope) -> None:
+        permitted = self._rules.permitted_models
+        if permitted is None:
+            return
+        fault = name_fault(envelope.body.model, permitted)
+        if fault is None and is_ambiguous(line):
+            fault = AMBIGUOUS
+        if fault:
+            self._note(
+                NOT_ALLOWED,
+                f"{fault}; allowed: {', '.join(sorted(permitted))}"[:LONGEST_NAME],
+                param="body.model",
+                custom_id=envelope.custom_id,
             )
 
     def _rewritten(self, line: bytes, whole: bytes, envelope: Envelope) -> bytes:

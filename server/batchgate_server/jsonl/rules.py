@@ -20,6 +20,8 @@ class Rules:
     """If set, every line's url must match it, with or without `/v1`."""
     models: Mapping[str, str] = field(default_factory=dict)
     """Models to replace, and by what."""
+    permitted_models: frozenset[str] | None = None
+    """The models that lines may name, if the caller may use but some."""
     url_prefix: str | None = None
     """`/v1` or nothing, if urls are to be brought into that form."""
 

@@ -10,11 +10,13 @@ from pydantic_core import to_json
 
 from batchgate.v1 import provider_service_pb2
 from batchgate_server.background import Background
+from batchgate_server.call import current_call
 from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.outside import url_path
 from batchgate_server.providers.credentials import BearerCredential, Credential
 from batchgate_server.providers.paging import page_of
+from batchgate_server.providers.users import Users
 from batchgate_server.rest.client import Endpoint, Params, RestClient
 from batchgate_server.rest.models import RestBatch, RestFile, RestResource, text
 from batchgate_server.rest.multipart import Multipart
@@ -22,6 +24,8 @@ from batchgate_server.rest.secrets import cleaner
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
 from batchgate_server.version import USER_AGENT
 
+# Files whose lines are known to name permitted models.
+MAX_CHECKED = 4096
 Model = TypeVar("Model", bound=RestResource)
 
 
@@ -44,6 +48,8 @@ class OpenAIProvider:
         self.name = profile.name
         self.profile = profile
         self.background = Background()
+        self.users = Users()
+        self._checked: dict[tuple[str, frozenset[str]], None] = {}
         credential = self._credential()
         self.rest = RestClient(
             Endpoint(
@@ -71,10 +77,12 @@ class OpenAIProvider:
         return self.profile.max_requests_per_batch
 
     def upload_limit(self, purpose: str) -> int:
-        """How many bytes a file for `purpose` may have."""
+        """How many bytes a file for `purpose` may have, of this caller."""
         limits = [self.profile.max_upload_bytes]
         if purpose == "batch":
             limits.append(self.profile.max_batch_file_bytes)
+        if (own := current_call().caller.max_upload_bytes) is not None:
+            limits.append(own)
         return min(limits)
 
     def line_rules(self, endpoint: str) -> Rules:
@@ -84,7 +92,26 @@ class OpenAIProvider:
             max_line_bytes=self.profile.max_line_bytes,
             endpoint=endpoint,
             models=self.profile.models,
+            permitted_models=self.permitted_models(),
         )
+
+    def permitted_models(self) -> frozenset[str] | None:
+        """The models that lines of the caller's files may name here, by any name; None means all."""
+        permitted = current_call().caller.models
+        if permitted is None:
+            return None
+        aliases = self.profile.models
+        return frozenset(permitted).union(aliases[name] for name in permitted if name in aliases)
+
+    def note_checked(self, file_id: str, permitted: frozenset[str]) -> None:
+        """Remember that all lines of a file name models of `permitted`."""
+        self._checked[file_id, permitted] = None
+        if len(self._checked) > MAX_CHECKED:
+            del self._checked[next(iter(self._checked))]
+
+    def has_checked(self, file_id: str, permitted: frozenset[str]) -> bool:
+        """Whether that is known; a file that is not may have been checked elsewhere, or long ago."""
+        return (file_id, permitted) in self._checked
 
     def file_lifetime(self, purpose: str) -> int | None:
         """After how many seconds a file for `purpose` expires where a request does not say."""
@@ -112,7 +139,9 @@ class OpenAIProvider:
         )
         length = None if new.size_bytes is None else body.length(new.size_bytes)
         answer = await self.rest.upload("/files", body, length=length)
-        return self._read(RestFile, answer, creates=True)
+        file = self._read(RestFile, answer, creates=True)
+        current_call().note_id("created_file_id", file.id)
+        return file
 
     async def get_file(self, file_id: str) -> RestFile:
         """Get a file."""
@@ -130,7 +159,10 @@ class OpenAIProvider:
     async def delete_file(self, file_id: str) -> bool:
         """Delete a file; true where the answer is just a success, or says nothing else."""
         answer = await self.rest.call("DELETE", self._path("files", file_id))
-        return not (isinstance(answer, Mapping) and answer.get("deleted") is False)
+        deleted = not (isinstance(answer, Mapping) and answer.get("deleted") is False)
+        if deleted:
+            current_call().note_id("deleted_file_id", file_id)
+        return deleted
 
     def file_content(
         self, file_id: str, *, headers: Params = ()
@@ -160,7 +192,9 @@ class OpenAIProvider:
                 "seconds": new.output_expires_after_seconds,
             }
         answer = await self.rest.call("POST", "/batches", body=to_json(document), creates=True)
-        return self._read(RestBatch, answer, creates=True)
+        batch = self._read(RestBatch, answer, creates=True)
+        current_call().note_id("created_batch_id", batch.id)
+        return batch
 
     async def get_batch(self, batch_id: str) -> RestBatch:
         """Get a batch."""

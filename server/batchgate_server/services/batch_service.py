@@ -14,8 +14,10 @@ from batchgate_server.batches.results import stream_results
 from batchgate_server.batches.retrying import Retry
 from batchgate_server.batches.submitting import Rows, read_metadata, submit
 from batchgate_server.batches.watching import Watching, is_terminal, wait_until_terminal
+from batchgate_server.call import current_call
+from batchgate_server.operations import request_key
 from batchgate_server.providers.registry import ProviderRegistry
-from batchgate_server.services.stream_end import confirm_end, errors_that_arrive, read_rest
+from batchgate_server.stream_end import confirm_end, read_rest
 from batchgate_server.translation.batches import (
     batch_message,
     new_batch,
@@ -49,14 +51,17 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
     ) -> pb.CreateBatchResponse:
         """Create a batch, once its input file can be used."""
         provider = self._providers.select(request.provider)
-        new = new_batch(request, output_lifetime=provider.profile.output_expires_after)
+        caller = current_call().caller.name
+        new = new_batch(
+            request, caller=caller, output_lifetime=provider.profile.output_expires_after
+        )
 
         async def create() -> Created:
             return await create_batch(provider, new), None
 
         batch, _ = await self._request_ids.once(
             provider,
-            request.request_id,
+            request_key(request.request_id, caller=caller),
             create,
             check=same_batch(endpoint=new.endpoint, input_file_id=new.input_file_id),
         )
@@ -98,7 +103,7 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         provider = self._providers.select(request.provider)
         batch_id = checked_id("batch_id", request.batch_id)
         event = pb.WATCH_EVENT_SNAPSHOT
-        async with self._watching.watch(provider, batch_id) as subscription:
+        async with self._watching.watch(provider.name, batch_id) as subscription:
             while True:
                 news = await subscription.next(self._watching.heartbeat_seconds)
                 known = news or subscription.latest
@@ -126,7 +131,7 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
             default=DEFAULT_WAIT_SECONDS,
             longest=LONGEST_WAIT_SECONDS,
         )
-        async with self._watching.watch(provider, batch_id) as subscription:
+        async with self._watching.watch(provider.name, batch_id) as subscription:
             seen = await wait_until_terminal(
                 subscription,
                 timeout_seconds=_in_time(timeout, context),
@@ -140,23 +145,25 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         self, request_iterator: AsyncIterator[pb.SubmitBatchRequest], context: Context
     ) -> pb.SubmitBatchResponse:
         """Create a batch of rows while they arrive; see `batches.submitting`."""
-        async with errors_that_arrive(context):
-            metadata = await read_metadata(request_iterator)
-            provider = self._providers.select(metadata.provider)
-            new = submitted_batch(metadata, output_lifetime=provider.profile.output_expires_after)
-            rows = Rows(
-                request_iterator,
-                provider=provider,
-                endpoint=new.endpoint,
-                model=checked_word("metadata.model", metadata.model) if metadata.model else "",
-                confirm_end=confirm_end(context),
-            )
-            batch, file = await self._request_ids.once(
-                provider,
-                metadata.request_id,
-                lambda: submit(provider, metadata, rows=rows, new=new),
-                check=same_batch(endpoint=new.endpoint, field="metadata.request_id"),
-            )
+        metadata = await read_metadata(request_iterator)
+        provider = self._providers.select(metadata.provider)
+        caller = current_call().caller.name
+        new = submitted_batch(
+            metadata, caller=caller, output_lifetime=provider.profile.output_expires_after
+        )
+        rows = Rows(
+            request_iterator,
+            provider=provider,
+            endpoint=new.endpoint,
+            model=checked_word("metadata.model", metadata.model) if metadata.model else "",
+            confirm_end=confirm_end(context),
+        )
+        batch, file = await self._request_ids.once(
+            provider,
+            request_key(metadata.request_id, caller=caller),
+            lambda: submit(provider, metadata, rows=rows, new=new),
+            check=same_batch(endpoint=new.endpoint, field="metadata.request_id"),
+        )
         if not file:
             # The rows were not needed.
             await read_rest(context)
@@ -184,7 +191,10 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         provider = self._providers.select(request.provider)
         retry = Retry(provider, request)
         batch, file = await self._request_ids.once(
-            provider, request.request_id, retry.create, check=retry.check
+            provider,
+            request_key(request.request_id, caller=current_call().caller.name),
+            retry.create,
+            check=retry.check,
         )
         return pb.RetryBatchResponse(
             batch=batch_message(batch, provider=provider.name),

@@ -9,14 +9,14 @@ from grpc.aio import ServicerContext
 from batchgate.v1 import file_service_pb2 as pb
 from batchgate.v1 import file_service_pb2_grpc
 from batchgate_server.call import current_call
-from batchgate_server.errors import InvalidField, InvalidJsonl
+from batchgate_server.errors import CallerNotPermitted, InvalidField, InvalidJsonl
 from batchgate_server.files.download import read_content
 from batchgate_server.files.processing import processed_upload
 from batchgate_server.files.upload import UploadContent, read_metadata
 from batchgate_server.jsonl.checker import JsonlChecker
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.registry import ProviderRegistry
-from batchgate_server.services.stream_end import confirm_end, errors_that_arrive
+from batchgate_server.stream_end import confirm_end
 from batchgate_server.translation.files import file_message, new_file
 from batchgate_server.translation.identifiers import (
     checked_id,
@@ -39,32 +39,33 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
         self, request_iterator: AsyncIterator[pb.UploadFileRequest], context: Context
     ) -> pb.UploadFileResponse:
         """Upload while receiving; see `files.upload`."""
-        async with errors_that_arrive(context):
-            metadata = await read_metadata(request_iterator)
-            provider = self._providers.select(metadata.provider)
-            content = UploadContent(
-                request_iterator,
-                metadata=metadata,
-                limit=provider.upload_limit(metadata.purpose),
-                limited_by=provider.name,
-                confirm_end=confirm_end(context),
-                checker=_checker(provider, metadata),
-            )
-            new = new_file(
-                metadata,
-                content=content,
-                size_bytes=content.sent_size_bytes,
-                lifetime=provider.file_lifetime(metadata.purpose),
-            )
-            if metadata.validate_only:
-                await content.only_checked()
-                return pb.UploadFileResponse(report=content.report())
-            try:
-                file = await provider.create_file(new)
-            except InvalidJsonl as exc:
-                raise await content.all_faults() from exc
-            if metadata.wait_until_processed:
-                file = await processed_upload(provider, file)
+        metadata = await read_metadata(request_iterator)
+        provider = self._providers.select(metadata.provider)
+        content = UploadContent(
+            request_iterator,
+            metadata=metadata,
+            limit=provider.upload_limit(metadata.purpose),
+            limited_by=provider.name,
+            confirm_end=confirm_end(context),
+            checker=_checker(provider, metadata),
+        )
+        new = new_file(
+            metadata,
+            content=content,
+            size_bytes=content.sent_size_bytes,
+            lifetime=provider.file_lifetime(metadata.purpose),
+        )
+        if metadata.validate_only:
+            await content.only_checked()
+            return pb.UploadFileResponse(report=content.report())
+        try:
+            file = await provider.create_file(new)
+        except InvalidJsonl as exc:
+            raise await content.all_faults() from exc
+        if content.is_checked and (permitted := provider.permitted_models()) is not None:
+            provider.note_checked(file.id, permitted)
+        if metadata.wait_until_processed:
+            file = await processed_upload(provider, file)
         return pb.UploadFileResponse(
             file=file_message(file, provider=provider.name), report=content.report()
         )
@@ -120,8 +121,8 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
         # Closed here and now where the caller goes away, not when the collector comes by.
         async with aclosing(pieces):
             async for offset, chunk in pieces:
+                call.count_sent(len(chunk))
                 yield pb.DownloadFileResponse(chunk=chunk, offset=offset)
-                call.sent_bytes += len(chunk)
 
 
 def _checker(provider: OpenAIProvider, metadata: pb.UploadFileMetadata) -> JsonlChecker | None:
@@ -134,5 +135,10 @@ def _checker(provider: OpenAIProvider, metadata: pb.UploadFileMetadata) -> Jsonl
     if check == pb.JSONL_CHECK_UNSPECIFIED and metadata.purpose == BATCH:
         check = pb.JSONL_CHECK_STRICT
     if check != pb.JSONL_CHECK_STRICT:
+        if metadata.purpose == BATCH and provider.permitted_models() is not None:
+            raise CallerNotPermitted(
+                f"{current_call().caller.name} may use but some models, so that lines have to be "
+                "checked: leave metadata.jsonl_check out"
+            )
         return None
     return JsonlChecker(provider.line_rules(endpoint))

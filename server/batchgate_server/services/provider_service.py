@@ -8,6 +8,7 @@ from grpc.aio import ServicerContext
 
 from batchgate.v1 import provider_service_pb2 as pb
 from batchgate.v1 import provider_service_pb2_grpc
+from batchgate_server.call import current_call
 from batchgate_server.errors import GatewayError, ProviderTimeout
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.registry import ProviderRegistry
@@ -34,18 +35,19 @@ class ProviderService(provider_service_pb2_grpc.ProviderServiceServicer):
         self, request: pb.ListProvidersRequest, context: Context
     ) -> pb.ListProvidersResponse:
         """List the profiles, asking each first if wished."""
+        caller = current_call().caller
+        usable = self._providers.usable_by(caller)
         if request.check_health:
-            await asyncio.gather(*(_check(provider) for provider in self._providers))
+            await asyncio.gather(*map(_check, usable))
+        default = self._providers.default_for(caller)
         return pb.ListProvidersResponse(
-            providers=[
-                _message(provider, default=self._providers.default) for provider in self._providers
-            ]
+            providers=[_message(provider, default=default) for provider in usable]
         )
 
 
 async def _check(provider: OpenAIProvider) -> None:
     # What went wrong is kept by the client's health.
-    with suppress(GatewayError):
+    with suppress(GatewayError), provider.users.one():
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await provider.list_batches(cursor=None, size=1)
@@ -55,7 +57,7 @@ async def _check(provider: OpenAIProvider) -> None:
             )
 
 
-def _message(provider: OpenAIProvider, *, default: str | None) -> pb.Provider:
+def _message(provider: OpenAIProvider, *, default: str) -> pb.Provider:
     return pb.Provider(
         name=provider.name,
         kind=provider.kind,

@@ -1,15 +1,25 @@
 """The configuration: the only reader of the environment and of configuration files."""
 
 from batchgate_server.settings.addresses import is_local
-from batchgate_server.settings.callers import CallerSettings, Limits, OverallLimits
+from batchgate_server.settings.audit import AuditSettings
+from batchgate_server.settings.callers import NAMED_ALWAYS, CallerSettings, Limits, OverallLimits
+from batchgate_server.settings.differences import Change, applied, differences
 from batchgate_server.settings.loading import load_settings
 from batchgate_server.settings.models import LogSettings, ServerSettings, Settings, WatchSettings
 from batchgate_server.settings.problems import ConfigurationError, Problem
-from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileBase
+from batchgate_server.settings.profiles import (
+    AzureOpenAIProfile,
+    OpenAIProfile,
+    ProfileBase,
+    check_name,
+)
 
 __all__ = [
+    "NAMED_ALWAYS",
+    "AuditSettings",
     "AzureOpenAIProfile",
     "CallerSettings",
+    "Change",
     "ConfigurationError",
     "Limits",
     "LogSettings",
@@ -20,6 +30,9 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "WatchSettings",
+    "applied",
+    "check_name",
+    "differences",
     "is_local",
     "load_settings",
 ]

@@ -127,6 +127,7 @@ class CallerSettings(Limits):
     name: CallerName = Field(description="The caller's key in `callers`; not set by itself.")
     token_sha256: tuple[Digest, ...] = Field(
         default=(),
+        repr=False,
         description="SHA-256 of each token that is this caller's, as `batchgate keys new` prints it; "
         "several let tokens rotate.",
     )

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from typing_extensions import override
 
 from batchgate_server.settings.addresses import check_listen, is_local
+from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerName, CallerSettings, OverallLimits
 from batchgate_server.settings.problems import did_you_mean
 from batchgate_server.settings.profiles import (
@@ -149,6 +150,9 @@ class Settings(BaseSettings):
     log: LogSettings = Field(default=LogSettings(), description="What is logged.")
     server: ServerSettings = Field(default=ServerSettings(), description="The gRPC server.")
     watch: WatchSettings = Field(default=WatchSettings(), description="How batches are watched.")
+    audit: AuditSettings = Field(
+        default=AuditSettings(), description="Who changed what, and who was refused."
+    )
 
     @classmethod
     @override

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerSettings, OverallLimits
 from batchgate_server.settings.document import variable_name
 from batchgate_server.settings.models import (
@@ -45,6 +46,7 @@ def reference() -> list[Row]:
         *_rows(LogSettings, ("log",)),
         *_rows(ServerSettings, ("server",)),
         *_rows(WatchSettings, ("watch",)),
+        *_rows(AuditSettings, ("audit",)),
     ]
     first: dict[str, Row] = {}
     for row in rows:
@@ -54,7 +56,8 @@ def reference() -> list[Row]:
 
 def _rows(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Row]:
     # The tables have rows for what is in them, and a name is its table's key.
-    left_out = {"name"} if above else {"providers", "callers", "limits", "log", "server", "watch"}
+    tables = {"providers", "callers", "limits", "log", "server", "watch", "audit"}
+    left_out = {"name"} if above else tables
     for key, field in model.model_fields.items():
         if key not in left_out:
             keys = (*above, key)

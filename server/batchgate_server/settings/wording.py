@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerSettings, OverallLimits
 from batchgate_server.settings.credentials import REFERENCE_FORMS
 from batchgate_server.settings.document import PREFIX, Document, Keys, is_secret, variable_name
@@ -26,6 +27,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "log": LogSettings,
     "server": ServerSettings,
     "watch": WatchSettings,
+    "audit": AuditSettings,
 }
 
 _MESSAGES = {

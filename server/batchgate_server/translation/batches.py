@@ -5,7 +5,13 @@ from collections.abc import Mapping
 
 from batchgate.v1 import batch_pb2, batch_service_pb2
 from batchgate_server.errors import InvalidField
-from batchgate_server.operations import OWN_PREFIX, REQUEST_ID_KEY, RETRY_OF_KEY, NewBatch
+from batchgate_server.operations import (
+    OWN_PREFIX,
+    REQUEST_ID_KEY,
+    RETRY_OF_KEY,
+    NewBatch,
+    request_key,
+)
 from batchgate_server.rest.models import RestBatch, RestRequestCounts, RestUsage
 from batchgate_server.translation.identifiers import checked_id, checked_word
 from batchgate_server.translation.times import timestamp, whole_seconds
@@ -23,7 +29,10 @@ NO_COUNTS, NO_USAGE = RestRequestCounts(), RestUsage()
 
 
 def new_batch(
-    request: batch_service_pb2.CreateBatchRequest, *, output_lifetime: int | None = None
+    request: batch_service_pb2.CreateBatchRequest,
+    *,
+    caller: str = "",
+    output_lifetime: int | None = None,
 ) -> NewBatch:
     """What to create, checked; `output_lifetime` (seconds) counts where the request has none."""
     return NewBatch(
@@ -32,7 +41,7 @@ def new_batch(
         completion_window=checked_word(
             "completion_window", request.completion_window or DEFAULT_COMPLETION_WINDOW
         ),
-        metadata=checked_metadata(request.metadata, request_id=request.request_id),
+        metadata=checked_metadata(request.metadata, request_id=request.request_id, caller=caller),
         output_expires_after_seconds=(
             whole_seconds("output_expires_after", request.output_expires_after)
             if request.HasField("output_expires_after")
@@ -42,7 +51,11 @@ def new_batch(
 
 
 def retried_batch(
-    request: batch_service_pb2.RetryBatchRequest, old: RestBatch, *, output_lifetime: int | None
+    request: batch_service_pb2.RetryBatchRequest,
+    old: RestBatch,
+    *,
+    caller: str = "",
+    output_lifetime: int | None,
 ) -> NewBatch:
     """What to create of an old batch, checked; the input file is not known yet.
 
@@ -72,6 +85,7 @@ def retried_batch(
         metadata=checked_metadata(
             metadata,
             request_id=request.request_id,
+            caller=caller,
             **({RETRY_OF_KEY: old.id} if room else {}),
         ),
         output_expires_after_seconds=output_lifetime,
@@ -79,7 +93,10 @@ def retried_batch(
 
 
 def submitted_batch(
-    metadata: batch_service_pb2.SubmitBatchMetadata, *, output_lifetime: int | None = None
+    metadata: batch_service_pb2.SubmitBatchMetadata,
+    *,
+    caller: str = "",
+    output_lifetime: int | None = None,
 ) -> NewBatch:
     """What to create of rows, checked; its input file is not known yet."""
     return NewBatch(
@@ -89,7 +106,10 @@ def submitted_batch(
             "metadata.completion_window", metadata.completion_window or DEFAULT_COMPLETION_WINDOW
         ),
         metadata=checked_metadata(
-            metadata.metadata, request_id=metadata.request_id, within="metadata."
+            metadata.metadata,
+            request_id=metadata.request_id,
+            caller=caller,
+            within="metadata.",
         ),
         output_expires_after_seconds=(
             whole_seconds("metadata.output_expires_after", metadata.output_expires_after)
@@ -100,11 +120,16 @@ def submitted_batch(
 
 
 def checked_metadata(
-    metadata: Mapping[str, str], *, request_id: str, within: str = "", **own: str
+    metadata: Mapping[str, str],
+    *,
+    request_id: str,
+    caller: str = "",
+    within: str = "",
+    **own: str,
 ) -> dict[str, str]:
     """A batch's metadata for the provider: the caller's pairs, then those of the gateway.
 
-    `within` is the path of the message that holds the fields, as `metadata.`; `own` are further
+    `caller` is whose request_id it is; `within` is the path of the message that holds the fields, as `metadata.`; `own` are further
     pairs of the gateway's own.
     """
     for key in metadata:
@@ -117,7 +142,7 @@ def checked_metadata(
             f"{within}request_id", "must be at most 128 printable ASCII characters; a UUID is good"
         )
     if request_id:
-        own = {REQUEST_ID_KEY: request_id, **own}
+        own = {REQUEST_ID_KEY: request_key(request_id, caller=caller), **own}
     # Without a pair of its own the gateway leaves the limit to the provider.
     if own and len(metadata) + len(own) > PAIRS:
         raise InvalidField(

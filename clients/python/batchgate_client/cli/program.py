@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from batchgate_client.cli.demo import demo
+from batchgate_client.cli.keys import keys
 from batchgate_client.cli.sandbox import sandbox
 from batchgate_client.cli.serve import serve
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(sandbox)
 app.command()(demo)
+app.add_typer(keys, name="keys")
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - the form of an option's callback

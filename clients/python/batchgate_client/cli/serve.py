@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
 
 # The options by the setting that each overrides, to tell a mistake by the name that was typed.
-_OPTIONS = {"listen": "--listen", "log.format": "--log-format", "log.level": "--log-level"}
+_OPTIONS = {
+    "listen": "--listen",
+    "server.allow_anonymous": "--allow-anonymous",
+    "log.format": "--log-format",
+    "log.level": "--log-level",
+}
 
 
 def serve(
@@ -34,6 +39,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    allow_anonymous: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-anonymous",
+            help="Listen off loopback although no callers are configured.",
+            show_default=False,
+        ),
+    ] = None,
     log_format: Annotated[
         str | None, typer.Option(metavar="json|console", help="Form of a log line.")
     ] = None,
@@ -47,27 +60,46 @@ def serve(
         # Here, since both are slow to import and not there without the extra.
         from batchgate_server.__main__ import serve as run  # noqa: PLC0415
         from batchgate_server.settings import ConfigurationError, load_settings  # noqa: PLC0415
-    try:
-        settings = load_settings(
+
+    def load() -> "Settings":
+        return load_settings(
             config=config,
-            overrides={"listen": listen, "log": {"format": log_format, "level": log_level}},
+            overrides={
+                "listen": listen,
+                "server": {"allow_anonymous": allow_anonymous},
+                "log": {"format": log_format, "level": log_level},
+            },
         )
-    except ConfigurationError as error:
-        given = {"listen": listen, "log.format": log_format, "log.level": log_level}
-        lines = [
-            f"  {_OPTIONS[one.place] if given.get(one.place) else one.place}: {one.message}"
-            for one in error.problems
-        ]
-        raise failure("\n".join(["the configuration cannot be used:", *lines]), code=2) from None
+
     announced = False
 
     def announce(address: str) -> None:
         nonlocal announced
         announced = True
-        typer.echo(announcement(address, settings))
+        # Where the audit log is the standard output, nothing else is.
+        typer.echo(announcement(address, settings), err=settings.audit.file == "-")
+
+    def unusable(error: ConfigurationError) -> Exception:
+        given = {
+            "listen": listen,
+            "server.allow_anonymous": allow_anonymous,
+            "log.format": log_format,
+            "log.level": log_level,
+        }
+        lines = [
+            f"  {_OPTIONS[one.place] if given.get(one.place) else one.place}: {one.message}"
+            for one in error.problems
+        ]
+        return failure("\n".join(["the configuration cannot be used:", *lines]), code=2)
 
     try:
-        run(settings, announce=announce)
+        settings = load()
+    except ConfigurationError as error:
+        raise unusable(error) from None
+    try:
+        run(settings, load=load, announce=announce)
+    except ConfigurationError as error:
+        raise unusable(error) from None
     except OSError as error:
         if announced:
             raise  # It did listen; this is something else.

@@ -167,6 +167,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Example: "the gateway has 1000 calls under way, which is its limit"
     """
+    ERROR_REASON_AUDIT_UNAVAILABLE: _ErrorReason.ValueType  # 28
+    """UNAVAILABLE, with RetryInfo. The call would change something, and the gateway cannot write the
+    audit log that it has to keep; nothing was begun. Another replica may answer.
+
+    Example: "the gateway cannot write its audit log, and changes nothing without a record of it;
+    nothing was begun"
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Every error carries a `google.rpc.ErrorInfo` whose domain is "batchgate" and
@@ -320,5 +327,12 @@ ERROR_REASON_GATEWAY_OVERLOADED: ErrorReason.ValueType  # 27
 at once; nothing was begun.
 
 Example: "the gateway has 1000 calls under way, which is its limit"
+"""
+ERROR_REASON_AUDIT_UNAVAILABLE: ErrorReason.ValueType  # 28
+"""UNAVAILABLE, with RetryInfo. The call would change something, and the gateway cannot write the
+audit log that it has to keep; nothing was begun. Another replica may answer.
+
+Example: "the gateway cannot write its audit log, and changes nothing without a record of it;
+nothing was begun"
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

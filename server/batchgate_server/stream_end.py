@@ -1,8 +1,8 @@
 """The end of a caller's stream."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from grpc.aio import EOF, ServicerContext
@@ -26,16 +26,6 @@ def confirm_end(context: ServicerContext[Any, Any]) -> Callable[[], Awaitable[No
         await context.send_initial_metadata(())
 
     return confirm
-
-
-@asynccontextmanager
-async def errors_that_arrive(context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
-    """Lets an error wait a moment until the caller has sent what it is sending."""
-    try:
-        yield
-    except GatewayError:
-        await read_rest(context)
-        raise
 
 
 async def read_rest(context: ServicerContext[Any, Any]) -> None:

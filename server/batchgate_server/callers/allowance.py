@@ -1,0 +1,116 @@
+"""How much a caller, or all together, may use: at once, per second and per day.
+
+Counted in the memory of this process: each replica counts by itself, and a restart begins anew.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+from batchgate_server.errors import CallerLimit, GatewayError, GatewayOverloaded
+from batchgate_server.settings import Limits
+
+DAY = 86400
+# When a place may be free: nobody knows, so not too late and not at once.
+PLACE_SECONDS = 1.0
+
+
+class Kind(StrEnum):
+    """What an RPC counts as; an upload is a call too, a watch is not."""
+
+    CALL = "calls"
+    UPLOAD = "uploads"
+    WATCH = "watches"
+
+
+PLACES = {
+    Kind.CALL: (Kind.CALL,),
+    Kind.UPLOAD: (Kind.CALL, Kind.UPLOAD),
+    Kind.WATCH: (Kind.WATCH,),
+}
+
+
+class Allowance:
+    """What is left for one caller, or with an empty name for all together."""
+
+    def __init__(self, name: str, limits: Limits) -> None:
+        self._name = name
+        self._running: Counter[Kind] = Counter()
+        # A bucket that each call fills by one, and that leaks as fast as calls may begin.
+        self._level = 0.0
+        self._leaked_at = 0.0
+        self._day = 0
+        self._bytes = 0
+        self.limits = limits
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force; new ones count at once, with what is running already."""
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: Limits) -> None:
+        self._limits = limits
+        self._most: dict[Kind, int | None] = {
+            Kind.CALL: limits.max_calls,
+            Kind.UPLOAD: limits.max_uploads,
+            Kind.WATCH: limits.max_watches,
+        }
+        # A second's worth, and never less than the one call that is asked for.
+        self._depth = max(limits.calls_per_second or 0.0, 1.0)
+
+    @contextmanager
+    def using(self, kind: Kind) -> Iterator[None]:
+        """Run one RPC of this kind.
+
+        Raises:
+            CallerLimit, GatewayOverloaded: there is no room for it.
+        """
+        places = PLACES[kind]
+        for place in places:
+            most = self._most[place]
+            if most is not None and self._running[place] >= most:
+                self._refuse(f"{most} {place} under way", PLACE_SECONDS)
+        if kind is Kind.UPLOAD:
+            self.spend(0)
+        self._begin()
+        self._running.update(places)
+        try:
+            yield
+        finally:
+            self._running.subtract(places)
+
+    def spend(self, size: int) -> None:
+        """Count bytes of files, or refuse them; 0 asks whether any are left today.
+
+        Raises:
+            CallerLimit, GatewayOverloaded: they are too many for today.
+        """
+        most = self._limits.bytes_per_day
+        if most is None:
+            return
+        now = time.time()
+        # A clock that is set back gives nothing anew.
+        if (day := int(now // DAY)) > self._day:
+            self._day, self._bytes = day, 0
+        if self._bytes + max(size, 1) > most:
+            self._refuse(f"used up its {most} bytes of today (UTC)", DAY - now % DAY)
+        self._bytes += size
+
+    def _begin(self) -> None:
+        rate = self._limits.calls_per_second
+        if rate is None:
+            return
+        now = time.monotonic()
+        self._level = max(0.0, self._level - (now - self._leaked_at) * rate)
+        self._leaked_at = now
+        if (over := self._level + 1 - self._depth) > 0:
+            self._refuse(f"begun {rate:g} calls in this second", over / rate)
+        self._level += 1
+
+    def _refuse(self, what: str, retry_seconds: float) -> None:
+        error: type[GatewayError] = CallerLimit if self._name else GatewayOverloaded
+        who = self._name or "the gateway"
+        raise error(f"{who} has {what}, which is its limit", retry_seconds=retry_seconds)

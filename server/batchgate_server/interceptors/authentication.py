@@ -1,0 +1,33 @@
+"""Who calls: nobody gets further without being known."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from batchgate_server.call import Call
+from batchgate_server.callers.caller import Caller
+from batchgate_server.callers.certificates import alternative_names
+from batchgate_server.callers.directory import Directory
+from batchgate_server.interceptors.chain import Context, Proceed
+from batchgate_server.settings import CallerSettings
+
+
+class Authentication:
+    """A concern that finds the caller by what the call shows."""
+
+    def __init__(self, callers: Mapping[str, CallerSettings]) -> None:
+        self._directory = Directory(callers)
+
+    def knows(self, caller: Caller) -> bool:
+        """Whether a call of this caller could begin now."""
+        return caller.name in self._directory
+
+    def replace(self, callers: Mapping[str, CallerSettings]) -> None:
+        """Know these callers from now on; calls that run go on."""
+        self._directory = Directory(callers)
+
+    async def __call__(self, call: Call, context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
+        """Sets `call.caller`, or refuses."""
+        call.caller = self._directory.identify(
+            context.invocation_metadata() or (), lambda: alternative_names(context.auth_context())
+        )
+        return await proceed()

@@ -1,0 +1,226 @@
+"""How much callers may use, each by itself and all together."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+
+from batchgate.v1 import batch_service_pb2 as pb
+from batchgate.v1 import file_service_pb2
+from batchgate_server.callers.allowance import Allowance, Kind
+from batchgate_server.errors import CallerLimit, GatewayOverloaded
+from batchgate_server.settings import Limits
+from tests.callers.conftest import OpenTeams
+from tests.conftest import Account, Gateway, upload_messages
+from tests.services.calls import call, failed
+from tests.services.lines import create, lines
+from tests.status import Failure, failure_of
+from tests.waiting import eventually
+
+
+@asynccontextmanager
+async def upload_under_way(gateway: Gateway, account: Account) -> AsyncIterator[Any]:
+    """An upload that has begun at the provider, and waits for more."""
+    before = len(await account.requests())
+    stream = gateway.files.UploadFile()
+    for message in upload_messages(b"x" * 1000, filename="a.txt", purpose="user_data"):
+        await stream.write(message)
+
+    async def arrived() -> bool:
+        return len(await account.requests()) > before
+
+    await eventually(arrived)
+    yield stream
+    stream.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stream
+
+
+async def refused(rpc: Any) -> Failure:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await rpc
+    return failure_of(caught.value)
+
+
+async def at_last(begin: Callable[[], Any]) -> None:
+    """Repeats a call until there is room for it: a place is free when the gateway has noticed."""
+
+    async def accepted() -> bool:
+        try:
+            await begin()
+        except grpc.aio.AioRpcError as exc:
+            if failure_of(exc).reason in {"CALLER_LIMIT", "GATEWAY_OVERLOADED"}:
+                return False
+            raise
+        return True
+
+    await eventually(accepted)
+
+
+@pytest.mark.parametrize("overall", [False, True])
+async def test_uploads_at_once(open_teams: OpenTeams, account: Account, overall: bool) -> None:
+    settings = {"limits": {"max_uploads": 1}} if overall else {}
+    teams = await open_teams(settings, a={} if overall else {"max_uploads": 1}, b={})
+    async with upload_under_way(teams["a"], account):
+        failure = await refused(teams["a"].upload(lines(1)))
+        assert failure.code == "RESOURCE_EXHAUSTED"
+        if overall:
+            assert failure.reason == "GATEWAY_OVERLOADED"
+            assert failure.message == "the gateway has 1 uploads under way, which is its limit"
+        else:
+            assert failure.reason == "CALLER_LIMIT"
+            assert failure.message == "a has 1 uploads under way, which is its limit"
+            await teams["b"].upload(lines(1))
+        assert failure.retry_seconds == 1.0
+        await call(teams["a"], "ListFiles")
+    await at_last(lambda: teams["a"].upload(lines(1)))
+
+
+async def test_calls_at_once(open_teams: OpenTeams, account: Account) -> None:
+    teams = await open_teams(a={"max_calls": 2}, b={})
+    async with upload_under_way(teams["a"], account), upload_under_way(teams["a"], account):
+        assert (await failed(teams["a"], "ListFiles")).reason == "CALLER_LIMIT"
+        await call(teams["b"], "ListFiles")
+    await at_last(lambda: call(teams["a"], "ListFiles"))
+
+
+async def test_watches_at_once(open_teams: OpenTeams) -> None:
+    teams = await open_teams(a={"max_watches": 1, "max_calls": 1}, b={})
+    batch = await create(teams["b"], "openai", lines(1))
+    request = pb.WatchBatchRequest(batch_id=batch.id)
+    watch = teams["a"].batches.WatchBatch(request)
+    await watch.read()
+    failure = await refused(teams["a"].batches.WaitBatch(pb.WaitBatchRequest(batch_id=batch.id)))
+    assert (failure.reason, failure.message) == (
+        "CALLER_LIMIT",
+        "a has 1 watches under way, which is its limit",
+    )
+    # A watch takes no place of a call.
+    await call(teams["a"], "GetBatch", batch_id=batch.id)
+    watch.cancel()
+
+
+async def test_calls_per_second(open_teams: OpenTeams, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    teams = await open_teams(a={"calls_per_second": 2}, b={"calls_per_second": 0.1})
+    for _ in range(2):
+        await call(teams["a"], "ListProviders")
+    failure = await failed(teams["a"], "ListProviders")
+    assert (failure.reason, failure.retry_seconds) == ("CALLER_LIMIT", 0.5)
+    await call(teams["b"], "ListProviders")
+    assert (await failed(teams["b"], "ListProviders")).retry_seconds == 10.0
+    now += 0.5
+    await call(teams["a"], "ListProviders")
+    assert (await failed(teams["a"], "ListProviders")).reason == "CALLER_LIMIT"
+    now += 1000
+    for _ in range(2):
+        await call(teams["a"], "ListProviders")
+    assert (await failed(teams["a"], "ListProviders")).reason == "CALLER_LIMIT"
+
+
+async def test_bytes_of_a_day(
+    open_teams: OpenTeams, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 20_000 * 86400.0 + 86400 - 60
+    monkeypatch.setattr(time, "time", lambda: now)
+    teams = await open_teams(a={"bytes_per_day": 10_000}, b={})
+    file = (await teams["a"].upload(b"x" * 6000)).file
+    # Cut off while it comes in, so that the provider has no file.
+    failure = await refused(teams["a"].upload(b"y" * 6000, chunk=1000))
+    assert (failure.code, failure.reason) == ("RESOURCE_EXHAUSTED", "CALLER_LIMIT")
+    assert failure.message == "a has used up its 10000 bytes of today (UTC), which is its limit"
+    assert failure.retry_seconds == 60.0
+    assert await account.file_ids() == [file.id]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await teams["a"].download(file.id)
+    assert failure_of(caught.value).reason == "CALLER_LIMIT"
+    assert len(await teams["b"].download(file.id)) == 6000
+    now += 60
+    assert len(await teams["a"].download(file.id)) == 6000
+    # A clock that is set back gives nothing anew.
+    now -= 86400
+    with pytest.raises(grpc.aio.AioRpcError):
+        await teams["a"].download(file.id)
+
+
+async def test_an_exhausted_day_refuses_uploads_at_once(
+    open_teams: OpenTeams, account: Account
+) -> None:
+    teams = await open_teams(a={"bytes_per_day": 1000})
+    await teams["a"].upload(b"x" * 1000)
+    made = len(await account.requests())
+    stream = teams["a"].files.UploadFile()
+    await stream.write(
+        file_service_pb2.UploadFileRequest(
+            metadata=file_service_pb2.UploadFileMetadata(filename="a", purpose="user_data")
+        )
+    )
+    assert (await refused(stream)).reason == "CALLER_LIMIT"
+    assert len(await account.requests()) == made
+
+
+async def test_rows_count(open_teams: OpenTeams, account: Account) -> None:
+    teams = await open_teams(a={"bytes_per_day": 500})
+    row = pb.BatchLine(custom_id="x", body_json='{"model": "m", "pad": "%s"}' % ("x" * 600))
+    messages = [
+        pb.SubmitBatchRequest(metadata=pb.SubmitBatchMetadata(endpoint="/v1/chat/completions")),
+        pb.SubmitBatchRequest(lines=pb.BatchLines(lines=[row])),
+    ]
+    assert (await refused(teams["a"].batches.SubmitBatch(iter(messages)))).reason == "CALLER_LIMIT"
+    assert await account.file_ids() == []
+
+
+async def test_results_count(open_teams: OpenTeams) -> None:
+    teams = await open_teams(a={"bytes_per_day": 100}, b={})
+    batch = await create(teams["b"], "openai", lines(5))
+    await teams["b"].batches.WaitBatch(pb.WaitBatchRequest(batch_id=batch.id))
+    results = teams["a"].batches.StreamBatchResults(pb.StreamBatchResultsRequest(batch_id=batch.id))
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        _ = [message async for message in results]
+    assert failure_of(caught.value).reason == "CALLER_LIMIT"
+
+
+async def test_a_refused_call_uses_nothing_up(open_teams: OpenTeams) -> None:
+    teams = await open_teams(
+        {"limits": {"max_calls": 1}}, a={"allow": ["files.read"], "calls_per_second": 0.001}
+    )
+    for _ in range(3):
+        assert (await failed(teams["a"], "GetBatch")).reason == "CALLER_NOT_PERMITTED"
+    await call(teams["a"], "ListFiles")
+    assert (await failed(teams["a"], "ListFiles")).reason == "CALLER_LIMIT"
+
+
+def test_places_come_back_whatever_happens() -> None:
+    one = Allowance("a", Limits(max_calls=1))
+    for _ in range(3):
+        with pytest.raises(KeyError), one.using(Kind.CALL):
+            raise KeyError
+    with one.using(Kind.CALL), pytest.raises(CallerLimit), one.using(Kind.CALL):
+        pass
+
+
+def test_new_limits_count_at_once_with_what_is_running() -> None:
+    all_together = Allowance("", Limits())
+    with all_together.using(Kind.UPLOAD):
+        all_together.limits = Limits(max_uploads=1)
+        with pytest.raises(GatewayOverloaded), all_together.using(Kind.UPLOAD):
+            pass
+        with all_together.using(Kind.CALL), all_together.using(Kind.WATCH):
+            pass
+
+
+def test_a_rate_that_is_set_later_begins_full() -> None:
+    one = Allowance("a", Limits())
+    begun = time.monotonic()
+    one.limits = Limits(calls_per_second=3)
+    for _ in range(3):
+        with one.using(Kind.CALL):
+            pass
+    with pytest.raises(CallerLimit), one.using(Kind.CALL):
+        pass
+    assert time.monotonic() - begun < 0.3
