@@ -55,7 +55,10 @@ async def test_what_is_no_message_in_the_middle_of_a_stream_leaves_no_file(
         "SubmitBatch": {"endpoint": "/v1/responses"},
     }[name]
     chunk = pb.UploadFileRequest(chunk=b"begin").SerializeToString()
-    messages = [RPCS[name].first(**first).SerializeToString(), *([chunk] if name == "UploadFile" else [])]
+    messages = [
+        RPCS[name].first(**first).SerializeToString(),
+        *([chunk] if name == "UploadFile" else []),
+    ]
     outcome = await send(gateway.channel, RPCS[name], [*messages, b"\xff\xff\xff"])
     assert (outcome.code.name, outcome.reason) == ("INVALID_ARGUMENT", "INVALID_FIELD")
     assert await account.file_ids() == []
