@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 HOUR = dt.timedelta(hours=1)
@@ -36,6 +37,7 @@ class Authority:
     """A certificate authority; all it makes lies in `directory`."""
 
     def __init__(self, directory: Path, name: str = "ca") -> None:
+        directory.mkdir(exist_ok=True)
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"batchgate test {name}")])
@@ -56,6 +58,7 @@ class Authority:
         san: Iterable[str] = LOCAL,
         not_after: dt.datetime | None = None,
         directory: Path | None = None,
+        key: CertificateIssuerPrivateKeyTypes | None = None,
     ) -> Issued:
         """A certificate for `name` as `name.pem` and `name.key`.
 
@@ -65,9 +68,10 @@ class Authority:
                 `dns=TEXT` puts any text where a host name belongs.
             not_after: its end, with a timezone; an hour from now if None.
             directory: where its files go; the authority's own if None.
+            key: its key; a new one of P-256 if None.
         """
         directory = directory or self._directory
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         usages = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         builder = _builder(subject, self._name, key, not_after=not_after).add_extension(
@@ -91,10 +95,17 @@ class Authority:
         return issued
 
 
+def private_key(pem: bytes) -> CertificateIssuerPrivateKeyTypes:
+    """The key in `pem`."""
+    key = serialization.load_pem_private_key(pem, password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return key
+
+
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
+    key: CertificateIssuerPrivateKeyTypes,
     *,
     not_after: dt.datetime | None,
 ) -> x509.CertificateBuilder:

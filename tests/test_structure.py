@@ -50,6 +50,7 @@ BESIDE: dict[str, set[str]] = {
     "audit": {"outside", "settings"},
     "server_options": {"settings"},
     "addresses": set(),
+    "tls": {"settings"},
 }
 
 

@@ -14,7 +14,7 @@ from batchgate_server.application import Application
 from batchgate_server.logs import configure_logs
 from batchgate_server.reloading import Reloading
 from batchgate_server.server_options import connection_limit, raise_file_limit
-from batchgate_server.settings import Settings, is_local
+from batchgate_server.settings import Settings
 
 
 def serve(
@@ -63,10 +63,10 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     announce(application.address)
-    if not is_local(application.address):
+    if settings.server.insecure and not settings.tls:
         log.warning(
-            "whoever reaches this address can call all providers: there is no TLS and no caller "
-            "authentication",
+            "plaintext is allowed: whoever is on the way between callers and this address can read "
+            "and change what is sent",
             address=application.address,
         )
     if (most := connection_limit(settings)) < settings.server.max_connections:

@@ -34,6 +34,7 @@ from batchgate_server.services.batch_service import BatchService
 from batchgate_server.services.file_service import FileService
 from batchgate_server.services.provider_service import ProviderService
 from batchgate_server.settings import Change, Settings, applied, differences
+from batchgate_server.tls import ServerCertificate
 from batchgate_server.version import VERSION
 
 SERVICES = tuple(
@@ -72,6 +73,7 @@ class Application:
         self._authentication = Authentication(settings.callers)
         self._limiting = Limiting(settings)
         self._draining = Draining()
+        self._certificate = settings.tls and ServerCertificate(settings.tls)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
             interceptors=[
@@ -109,7 +111,11 @@ class Application:
         listen = self._settings.listen
         try:
             await ensure_free(listen)
-            port = self._server.add_insecure_port(listen)
+            port = (
+                self._server.add_secure_port(listen, self._certificate.credentials())
+                if self._certificate
+                else self._server.add_insecure_port(listen)
+            )
         except (OSError, RuntimeError) as exc:
             await self._providers.aclose()
             self.audit.close()

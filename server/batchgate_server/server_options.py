@@ -8,8 +8,6 @@ from batchgate_server.settings import Settings
 # What may be under way from a caller: by calculation 1 GB/s at a round trip of 1 ms, but 20 MB/s at
 # 50 ms. More is faster for distant callers and takes more memory.
 UPLOAD_WINDOW_BYTES = 1024 * 1024
-# A connection that says nothing, or does not end its TLS handshake, is closed after so long.
-HANDSHAKE_SECONDS = 20.0
 # A caller that vanished without a word is asked after so long a silence in a call, and given up as
 # much later; gRPC's own default leaves its uploads and watches open for two hours.
 SILENCE_SECONDS, ANSWER_SECONDS = 120.0, 20.0
@@ -44,6 +42,7 @@ def connection_limit(settings: Settings) -> int:
 
 def server_options(settings: Settings) -> list[tuple[str, int]]:
     """The options of the gateway's server."""
+    handshake = round(settings.server.handshake_timeout_seconds * 1000)
     return [
         ("grpc.max_receive_message_length", settings.server.max_message_bytes),
         # gRPC unpacks a compressed message whole before it looks at the limit: 2 MB became 2 GB.
@@ -54,8 +53,9 @@ def server_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_allowed_incoming_connections", connection_limit(settings)),
         # Also what bounds streams that are opened and reset at once.
         ("grpc.max_concurrent_streams", settings.server.max_calls_per_connection),
-        ("grpc.server_handshake_timeout_ms", round(HANDSHAKE_SECONDS * 1000)),
-        ("grpc.http2.settings_timeout", round(HANDSHAKE_SECONDS * 1000)),
+        # A connection that says nothing is held no longer.
+        ("grpc.server_handshake_timeout_ms", handshake),
+        ("grpc.http2.settings_timeout", handshake),
         ("grpc.keepalive_time_ms", round(SILENCE_SECONDS * 1000)),
         ("grpc.keepalive_timeout_ms", round(ANSWER_SECONDS * 1000)),
         ("grpc.max_connection_idle_ms", round(settings.server.idle_connection_seconds * 1000)),

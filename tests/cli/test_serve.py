@@ -117,6 +117,22 @@ def test_mistakes_are_told_by_the_name_that_was_typed(
     assert not served
 
 
+def test_plaintext_off_loopback_only_with_a_word(
+    served: list[Settings], environment: dict[str, str | None]
+) -> None:
+    everybody = {**environment, "BATCHGATE_SERVER__ALLOW_ANONYMOUS": "true"}
+    options = ["serve", "--listen", "0.0.0.0:0"]
+    done = CliRunner().invoke(app, options, env=everybody)
+    assert (done.exit_code, done.stdout, served) == (2, "", [])
+    message = (
+        "  --listen: is reachable from other machines, and there is no TLS: add [tls] with "
+        "certificate_file and key_file, or allow plaintext with --insecure"
+    )
+    assert done.stderr.splitlines() == ["batchgate: the configuration cannot be used:", message]
+    done = CliRunner().invoke(app, [*options, "--insecure"], env=everybody)
+    assert (done.exit_code, [one.server.insecure for one in served]) == (0, [True])
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -207,7 +223,7 @@ def test_a_real_gateway(start: Callable[[str], "subprocess.Popen[str]"]) -> None
 def test_everybody_is_let_in_only_if_said(
     served: list[Settings], environment: dict[str, str | None]
 ) -> None:
-    command = ["serve", "--listen", "0.0.0.0:0"]
+    command = ["serve", "--listen", "0.0.0.0:0", "--insecure"]
     refused = CliRunner().invoke(app, command, env=environment, catch_exceptions=False)
     assert refused.exit_code == 2
     assert "--listen: is reachable from other machines, and no callers" in refused.stderr

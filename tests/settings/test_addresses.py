@@ -26,7 +26,7 @@ def base_url_of(url: str) -> str:
 
 def listen_of(address: str) -> str:
     profile = OpenAIProfile(name="a", api_key=SecretStr("k"))
-    everybody = ServerSettings(allow_anonymous=True)
+    everybody = ServerSettings(allow_anonymous=True, insecure=True)
     return Settings(listen=address, providers={"a": profile}, server=everybody).listen
 
 

@@ -66,6 +66,8 @@ def test_every_setting(load: Load) -> None:
         "max_calls_per_connection": 10,
         "idle_connection_seconds": 60.0,
         "shutdown_grace_seconds": 5.0,
+        "handshake_timeout_seconds": 10.0,
+        "insecure": False,
         "allow_anonymous": False,
         "reflection": False,
     }

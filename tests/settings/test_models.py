@@ -12,6 +12,7 @@ from batchgate_server.settings import (
     OverallLimits,
     ServerSettings,
     Settings,
+    TLSSettings,
     WatchSettings,
 )
 from batchgate_server.settings.reference import Row, reference
@@ -76,6 +77,7 @@ def test_the_reference_has_every_setting_once() -> None:
     fields = {"listen", "default_provider"}
     fields |= {f"log.{key}" for key in LogSettings.model_fields}
     fields |= {f"server.{key}" for key in ServerSettings.model_fields}
+    fields |= {f"tls.{key}" for key in TLSSettings.model_fields}
     fields |= {f"limits.{key}" for key in OverallLimits.model_fields}
     fields |= {f"callers.NAME.{key}" for key in CallerSettings.model_fields if key != "name"}
     fields |= {f"watch.{key}" for key in WatchSettings.model_fields}

@@ -13,6 +13,7 @@ from batchgate_server.settings.profiles import (
     ProfileBase,
     check_name,
 )
+from batchgate_server.settings.tls import TLSSettings
 
 __all__ = [
     "NAMED_ALWAYS",
@@ -29,6 +30,7 @@ __all__ = [
     "ProfileBase",
     "ServerSettings",
     "Settings",
+    "TLSSettings",
     "WatchSettings",
     "applied",
     "check_name",

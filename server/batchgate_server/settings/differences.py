@@ -11,7 +11,17 @@ from batchgate_server.settings.models import Settings
 from batchgate_server.settings.problems import ConfigurationError, Problem
 
 # What a server is made with: these, and all below them.
-NEEDS_RESTART = ("listen", "server.max_message_bytes", "server.reflection")
+NEEDS_RESTART = (
+    "listen",
+    "tls",
+    "server.max_message_bytes",
+    "server.max_connections",
+    "server.max_calls_per_connection",
+    "server.idle_connection_seconds",
+    "server.handshake_timeout_seconds",
+    "server.insecure",
+    "server.reflection",
+)
 # A value that is longer, as JSON, is cut off.
 LONGEST_VALUE = 200
 

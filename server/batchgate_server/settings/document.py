@@ -97,6 +97,15 @@ def is_secret(keys: Keys) -> bool:
             return False
 
 
+def is_file(keys: Keys) -> bool:
+    """Whether the value at `keys` is the path of a file."""
+    match keys:
+        case ("tls", field):
+            return field.endswith("_file")
+        case _:
+            return False
+
+
 def toml_path(keys: Keys) -> str:
     """The path as one would write it in TOML."""
     return ".".join(key if _BARE_KEY.fullmatch(key) else _quoted(key) for key in keys)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from batchgate_server.settings.credentials import parse_reference
-from batchgate_server.settings.document import Document, Entry, entries_of, is_secret
+from batchgate_server.settings.document import Document, Entry, entries_of, is_file, is_secret
 from batchgate_server.settings.problems import ConfigurationError, Problem
 
 # Where tomllib says that a mistake is; structured attributes exist only since Python 3.14.
@@ -30,13 +30,14 @@ def read_file(path: Path, document: Document) -> list[Entry]:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise _syntax_error(path, text, str(exc)) from None
-    return list(_with_references(values, path.parent, document))
+    return list(_resolved(values, path.parent, document))
 
 
-def _with_references(
-    values: dict[str, object], directory: Path, document: Document
-) -> Iterator[Entry]:
+def _resolved(values: dict[str, object], directory: Path, document: Document) -> Iterator[Entry]:
     for entry in entries_of(values):
+        if is_file(entry.keys) and isinstance(entry.value, str) and entry.value:
+            yield Entry(entry.keys, str(directory / entry.value), entry.place)
+            continue
         if not is_secret(entry.keys):
             yield entry
             continue

@@ -28,6 +28,7 @@ from batchgate_server.settings.profiles import (
     Seconds,
     refuse_bool,
 )
+from batchgate_server.settings.tls import TLSSettings
 
 Profile = Annotated[OpenAIProfile | AzureOpenAIProfile, Field(discriminator="kind")]
 
@@ -85,6 +86,15 @@ class ServerSettings(BaseModel):
     )
     shutdown_grace_seconds: Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)] = Field(
         default=30.0, description="Seconds that running calls get to end after SIGTERM."
+    )
+    handshake_timeout_seconds: Seconds = Field(
+        default=10.0,
+        description="Seconds that a new connection gets for the handshakes of TLS and HTTP/2.",
+    )
+    insecure: bool = Field(
+        default=False,
+        description="Whether to listen off loopback without `tls`, so that whoever is on the way can "
+        "read and change what is sent.",
     )
     allow_anonymous: bool = Field(
         default=False,
@@ -148,6 +158,9 @@ class Settings(BaseSettings):
         default=OverallLimits(), description="What all callers together may use."
     )
     log: LogSettings = Field(default=LogSettings(), description="What is logged.")
+    tls: TLSSettings | None = Field(
+        default=None, description="TLS towards callers; without it they speak plaintext."
+    )
     server: ServerSettings = Field(default=ServerSettings(), description="The gRPC server.")
     watch: WatchSettings = Field(default=WatchSettings(), description="How batches are watched.")
     audit: AuditSettings = Field(
@@ -190,12 +203,23 @@ class Settings(BaseSettings):
                 "contradicts callers, since with callers every call needs a credential; "
                 "leave out one of them",
             )
-        if callers == {} and listen and not is_local(listen) and not server.allow_anonymous:
+        if listen is None or is_local(listen):
+            return server
+        missing = []
+        if "tls" in info.data and info.data["tls"] is None and not server.insecure:
+            missing.append(
+                "and there is no TLS: add [tls] with certificate_file and key_file, or allow "
+                "plaintext with --insecure"
+            )
+        if callers == {} and not server.allow_anonymous:
+            missing.append(
+                "and no callers are configured: add [callers.NAME] with a token that "
+                "`batchgate keys new NAME` makes, or allow everybody with --allow-anonymous"
+            )
+        if missing:
+            what = "; ".join(missing)
             raise PydanticCustomError(
-                "exposed",
-                "is reachable from other machines, and no callers are configured: add "
-                "[callers.NAME] with a token that `batchgate keys new NAME` makes, or allow "
-                "everybody with --allow-anonymous",
+                "exposed", "is reachable from other machines, {missing}", {"missing": what}
             )
         return server
 

@@ -16,6 +16,7 @@ from batchgate_server.settings.models import (
     WatchSettings,
 )
 from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile
+from batchgate_server.settings.tls import TLSSettings
 
 # Stands for a profile's name in paths and variables.
 PROFILE = "NAME"
@@ -44,6 +45,7 @@ def reference() -> list[Row]:
         *_rows(CallerSettings, ("callers", PROFILE)),
         *_rows(OverallLimits, ("limits",)),
         *_rows(LogSettings, ("log",)),
+        *_rows(TLSSettings, ("tls",)),
         *_rows(ServerSettings, ("server",)),
         *_rows(WatchSettings, ("watch",)),
         *_rows(AuditSettings, ("audit",)),
@@ -56,7 +58,7 @@ def reference() -> list[Row]:
 
 def _rows(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Row]:
     # The tables have rows for what is in them, and a name is its table's key.
-    tables = {"providers", "callers", "limits", "log", "server", "watch", "audit"}
+    tables = {"providers", "callers", "limits", "log", "tls", "server", "watch", "audit"}
     left_out = {"name"} if above else tables
     for key, field in model.model_fields.items():
         if key not in left_out:

@@ -17,6 +17,7 @@ from batchgate_server.settings.models import (
 )
 from batchgate_server.settings.problems import did_you_mean
 from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileBase
+from batchgate_server.settings.tls import TLSSettings
 
 KINDS: Mapping[str, type[ProfileBase]] = {
     "openai": OpenAIProfile,
@@ -26,6 +27,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "limits": OverallLimits,
     "log": LogSettings,
     "server": ServerSettings,
+    "tls": TLSSettings,
     "watch": WatchSettings,
     "audit": AuditSettings,
 }
@@ -46,6 +48,7 @@ _MESSAGES = {
     "literal_error": "must be {expected}",
     "missing": "is required",
     "string_type": "must be a string",
+    "path_type": "must be the path of a file",
     "frozen_set_type": "must be a list",
     "tuple_type": "must be a list",
     "value_error": "{error}",

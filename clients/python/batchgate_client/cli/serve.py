@@ -39,6 +39,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    insecure: Annotated[
+        bool | None,
+        typer.Option(
+            "--insecure",
+            help="Listen off loopback although there is no TLS.",
+            show_default=False,
+        ),
+    ] = None,
     allow_anonymous: Annotated[
         bool | None,
         typer.Option(
@@ -66,7 +74,7 @@ def serve(
             config=config,
             overrides={
                 "listen": listen,
-                "server": {"allow_anonymous": allow_anonymous},
+                "server": {"insecure": insecure, "allow_anonymous": allow_anonymous},
                 "log": {"format": log_format, "level": log_level},
             },
         )

@@ -1,0 +1,55 @@
+"""TLS towards callers."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
+
+from batchgate_server.settings.certificates import check_key, parse_certificates, read_file
+from batchgate_server.settings.profiles import FROZEN
+
+
+def _check_path(path: object) -> object:
+    if isinstance(path, str) and (not path or "\0" in path):
+        raise ValueError("must be the path of a file")
+    return path
+
+
+PemFile = Annotated[Path, BeforeValidator(_check_path)]
+
+
+class TLSSettings(BaseModel):
+    """Certificates of the gateway and of its callers. The files are read to check them."""
+
+    model_config = FROZEN
+
+    certificate_file: PemFile = Field(
+        description="PEM file with the gateway's certificate, then those between it and its "
+        "authority. It and `tls.key_file` turn TLS on."
+    )
+    key_file: PemFile = Field(description="PEM file with the certificate's key, not encrypted.")
+    client_ca_file: PemFile | None = Field(
+        default=None,
+        description="PEM file with the authorities of callers' certificates; set, every caller needs "
+        "one (mutual TLS).",
+    )
+
+    @field_validator("certificate_file", "client_ca_file")
+    @classmethod
+    def _has_certificates(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            parse_certificates(read_file(path), path)
+        return path
+
+    @field_validator("key_file")
+    @classmethod
+    def _has_the_key(cls, path: Path, info: ValidationInfo) -> Path:
+        certificate_file = info.data.get("certificate_file")
+        check_key(
+            read_file(path),
+            path,
+            fits=None
+            if certificate_file is None
+            else parse_certificates(read_file(certificate_file), certificate_file),
+        )
+        return path
