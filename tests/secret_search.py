@@ -225,9 +225,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def _search_files(config: pytest.Config) -> None:
-    factory = getattr(config, "_tmp_path_factory", None)
-    base = getattr(factory, "_basetemp", None)
-    for pattern in TEST_FILES if isinstance(base, Path) else ():
+    base = getattr(getattr(config, "_tmp_path_factory", None), "_basetemp", None)
+    if not isinstance(base, Path):
+        return
+    for pattern in TEST_FILES:
         for path in base.rglob(pattern):
             if path.is_file():
                 SEARCH.test = path.name

@@ -56,7 +56,8 @@ def test_no_string_is_put_into_a_path_by_formatting() -> None:
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr) and name.startswith("providers/"):
                 text = "".join(
-                    part.value if isinstance(part, ast.Constant) else "{}" for part in node.values
+                    str(part.value) if isinstance(part, ast.Constant) else "{}"
+                    for part in node.values
                 )
                 assert not re.match(r"/(files|batches)", text), f"{name}:{node.lineno}: {text}"
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from batchgate.v1 import file_service_pb2
+from batchgate.v1 import file_service_pb2, provider_service_pb2
 from batchgate_server import errors
 from tests.abuse.grammar import CANARY, metadata, streams
 from tests.abuse.rpcs import RPCS, Outcome, Rpc, send
@@ -106,7 +106,7 @@ async def fuzzing(account: Account, open_gateway: OpenGateway) -> AsyncIterator[
         # Small enough to be met.
         profile |= {"max_requests_per_batch": 4, "max_line_bytes": 1000, "max_upload_bytes": 5000}
     gateway = await open_gateway({"providers": providers, "default_provider": "openai"})
-    await gateway.providers.ListProviders(RPCS["ListProviders"].request())
+    await gateway.providers.ListProviders(provider_service_pb2.ListProvidersRequest())
     fuzzing = Fuzzing(gateway, account)
     yield fuzzing
     assert {"OK", "INVALID_ARGUMENT"} <= fuzzing.codes

@@ -8,6 +8,7 @@ import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import psutil
 import pytest
@@ -57,6 +58,10 @@ class Others:
     @property
     def open_files(self) -> int:
         return self._process.num_fds()
+
+    def has_open(self, most: int) -> bool:
+        """Whether at most so many files are open."""
+        return self.open_files <= most
 
     async def served(self) -> None:
         """A call is answered."""
@@ -264,7 +269,7 @@ async def test_floods_on_one_connection(gateway: GatewayProcess) -> None:
         before = others.open_files
         async with others.calling():
             await flood(gateway.address, begin, more, rounds=rounds)
-            await eventually(lambda others=others, before=before: others.open_files <= before + 1)
+            await eventually(partial(others.has_open, before + 1))
         assert others.grown < megabytes * MEGABYTE, kind
         assert others.slowest < 3, kind
 

@@ -9,9 +9,11 @@ that is no protobuf (UNKNOWN, with Python's words) or with a request that ends w
 for as long as the connection lives) is decided here, inside of the concerns.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
+from math import inf
 from typing import Any, TypeAlias
 
 import grpc
@@ -82,7 +84,12 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             async def write_all() -> None:
                 async with aclosing(behavior(requests, context)) as responses:
                     async for response in responses:
-                        await context.write(response)
+                        try:
+                            await context.write(response)
+                        except grpc.aio.InternalError as exc:
+                            # The caller went away while this was to be sent: gRPC says so here
+                            # first, and is about to cancel this task.
+                            raise asyncio.CancelledError from exc
 
             await self._run(begin, context, write_all, requests)
 
@@ -92,7 +99,11 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         self, begin: Callable[..., Call], context: Context, proceed: Proceed, requests: object
     ) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
-        call = begin(request_id=request_id(context.invocation_metadata()), request=requests)
+        call = begin(
+            request_id=request_id(context.invocation_metadata()),
+            request=requests,
+            deadline=deadline(context),
+        )
         enter_call(call)
         for concern in self._inside_out:
             proceed = partial(concern, call, context, proceed)
@@ -102,6 +113,12 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             call.end()
         context.set_trailing_metadata(trailing_metadata(call))
         return answer
+
+
+def deadline(context: Context) -> float:
+    """When the caller stops waiting, by the event loop's clock; infinite if it does not."""
+    remaining: float | None = context.time_remaining()
+    return inf if remaining is None else asyncio.get_running_loop().time() + remaining
 
 
 def trailing_metadata(call: Call) -> list[tuple[str, str]]:
