@@ -1,6 +1,7 @@
 """Other settings while calls run: they end as they began, and new ones know nothing of the old."""
 
 import asyncio
+import threading
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,13 +9,16 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate.v1 import file_service_pb2, provider_service_pb2
+from batchgate_server import background
 from batchgate_server.callers.tokens import digest
 from batchgate_server.providers.registry import Profile
+from batchgate_server.reloading import Reloading
 from batchgate_server.rest.transport import open_transport
-from batchgate_server.settings import ConfigurationError, OpenAIProfile, load_settings
+from batchgate_server.settings import ConfigurationError, OpenAIProfile, Settings, load_settings
 from tests.conftest import (
     Account,
     Gateway,
@@ -148,8 +152,10 @@ async def test_calls_that_run_end_with_what_they_began_with(
 
 
 async def test_a_creation_goes_on_without_its_caller_and_behind_a_reload(
-    account: Account, other: Account, open_gateway: OpenGateway
+    account: Account, other: Account, open_gateway: OpenGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Only at the end of the process is it not waited for any longer.
+    monkeypatch.setattr(background, "SETTLE_SECONDS", 0.01)
     gateway = await open_gateway({"providers": {"one": profile(account)}})
     file = (await gateway.upload(line("a"))).file
     await account.fault(kind="delay", delay=0.3, method="POST", path="*/batches")
@@ -385,7 +391,8 @@ async def test_the_pace_of_watching_changes(keys: Keys, open_keyed: OpenKeyed) -
     second = watching(gateway)
     await second.read()
     await eventually(lambda: len(keys.seen) > 3)
-    assert (await second.read()).event == pb.WATCH_EVENT_HEARTBEAT
+    heartbeat: Any = await asyncio.wait_for(second.read(), 10)
+    assert heartbeat.event == pb.WATCH_EVENT_HEARTBEAT
     keys.status = "completed"
     for one in (watch, second):
         assert (await rest_of(one))[-1].batch.status_text == "completed"
@@ -488,15 +495,71 @@ async def test_permissions_limits_and_tokens_change(
 
 async def test_what_needs_a_restart_stays(account: Account, open_gateway: OpenGateway) -> None:
     gateway = await open_gateway({"providers": profiles(account), "default_provider": "openai"})
-    reload(
-        gateway,
-        listen="127.0.0.1:1",
-        providers=profiles(account),
-        default_provider="azure",
-        server={"shutdown_grace_seconds": 7.0, "max_message_bytes": 2000},
+    new = load_settings(
+        environment={},
+        overrides={
+            "listen": "127.0.0.1:1",
+            "providers": profiles(account),
+            "default_provider": "azure",
+            "server": {"shutdown_grace_seconds": 7.0, "max_message_bytes": 2000},
+        },
     )
+    late = {"listen", "server.max_message_bytes"}
+    changes = gateway.application.reload(new)
+    assert {one.setting for one in changes if one.needs_restart} == late
+    # Each time anew, until there is a restart.
+    assert {one.setting for one in gateway.application.reload(new)} == late
     await gateway.upload(bytes(500_000), chunk=100_000)
     await call(gateway, "ListFiles")
     assert gateway.application.grace_seconds == 7.0
     last = (await account.requests())[-1]
     assert last["path"].startswith("/openai")
+
+
+async def test_what_is_asked_while_it_loads_is_done_once_afterwards(
+    account: Account, open_gateway: OpenGateway
+) -> None:
+    gateway = await open_gateway({"providers": {"one": profile(account)}})
+    settings = gateway.application._settings
+    begun, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def load() -> Settings:
+        begun.release()
+        go_on.acquire()
+        return settings
+
+    reloading = Reloading(gateway.application, load)
+    running = asyncio.create_task(reloading.run())
+    reloading.ask()
+    await asyncio.to_thread(begun.acquire)
+    for _ in range(3):
+        reloading.ask()
+    # Calls go on meanwhile.
+    await call(gateway, "ListFiles")
+    go_on.release()
+    await asyncio.to_thread(begun.acquire)
+    go_on.release()
+    assert not await asyncio.to_thread(begun.acquire, timeout=0.1)
+    running.cancel()
+
+
+async def test_a_defect_while_loading_is_no_end(
+    account: Account, open_gateway: OpenGateway
+) -> None:
+    gateway = await open_gateway({"providers": {"one": profile(account)}})
+    loads: list[int] = []
+
+    def load() -> Settings:
+        loads.append(1)
+        raise ZeroDivisionError
+
+    reloading = Reloading(gateway.application, load)
+    running = asyncio.create_task(reloading.run())
+    with capture_logs() as lines:
+        for number in (1, 2):
+            reloading.ask()
+            await eventually(lambda number=number: len(lines) == 2 * number)  # type: ignore[misc]
+    assert len(loads) == 2
+    assert lines[1]["problems"] == ["internal error"]
+    await call(gateway, "ListFiles")
+    running.cancel()
