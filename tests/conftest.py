@@ -4,7 +4,7 @@ import itertools
 import os
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -73,6 +73,12 @@ class Account:
             answer = await client.post(
                 f"{self.url}/_sandbox/faults", json={"key": self.key, **fault}
             )
+            assert answer.status_code < 300, answer.text
+
+    async def mend(self) -> None:
+        """Let nothing of this account go wrong any more."""
+        async with httpx.AsyncClient(verify=tls()) as client:
+            answer = await client.delete(f"{self.url}/_sandbox/faults", params={"key": self.key})
             assert answer.status_code < 300, answer.text
 
     async def settings(self, **changes: object) -> None:
@@ -182,19 +188,30 @@ async def open_gateway(tmp_path: Path) -> AsyncIterator[OpenGateway]:
             settings: dict[str, Any],
             *,
             transport: Callable[[Profile], httpx.AsyncBaseTransport] | None = None,
+            config: Path | None = None,
+            environment: Mapping[str, str] | None = None,
         ) -> Gateway:
             listen = f"unix:{tmp_path}/gateway-{next(_sockets)}.sock"
-            loaded = load_settings(environment={}, overrides={"listen": listen, **settings})
+            loaded = load_settings(
+                config=config,
+                environment=environment or {},
+                overrides={"listen": listen, **settings},
+            )
             return await stack.enter_async_context(running_gateway(loaded, transport=transport))
 
         yield open_one
 
 
+# What is tried again is tried at once, and waits of seconds are none that a test waits for.
+IMPATIENT = {"retry_first_seconds": 0.002, "retry_cap_seconds": 0.05}
+
+
 def profiles(account: Account) -> dict[str, Any]:
     """A profile of each flavour that the sandbox speaks, all with one key."""
-    azure = {"kind": "azure_openai", "endpoint": account.url, "api_key": account.key}
+    key = {"api_key": account.key, **IMPATIENT}
+    azure = {"kind": "azure_openai", "endpoint": account.url, **key}
     return {
-        "openai": {"kind": "openai", "base_url": f"{account.url}/v1", "api_key": account.key},
+        "openai": {"kind": "openai", "base_url": f"{account.url}/v1", **key},
         "azure": {**azure, "api_version": "v1"},
         "azure-dated": {**azure, "api_version": "2024-10-21"},
         "azure-preview": {**azure, "api_version": "2025-04-01-preview"},

@@ -224,6 +224,7 @@ class Keys:
 
     def transport(self, profile: Profile) -> httpx.AsyncBaseTransport:
         assert isinstance(profile, OpenAIProfile)
+        assert profile.api_key is not None
         key = profile.api_key.get_secret_value()
 
         async def answer(request: httpx.Request) -> httpx.Response:

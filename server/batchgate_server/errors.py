@@ -26,7 +26,7 @@
         ├── ProviderQuotaExceeded       RESOURCE_EXHAUSTED   quota, waiting does not help
         ├── ProviderTokenLimit          RESOURCE_EXHAUSTED   too many enqueued tokens
         ├── ProviderUnavailable         UNAVAILABLE          5xx, 408, broken off
-        ├── ProviderUnreachable         UNAVAILABLE          refused, DNS, TLS
+        ├── ProviderUnreachable         UNAVAILABLE          refused, DNS, TLS, proxy, no token
         ├── ProviderTimeout             UNAVAILABLE          too slow
         ├── ProviderBadResponse         INTERNAL             cannot be read
         └── OutcomeUnknown              UNKNOWN              a creation may have happened
@@ -61,6 +61,11 @@ class GatewayError(Exception):
     # Whether RetryInfo goes along, with `retry_seconds` or a default.
     retryable: ClassVar[bool] = False
 
+    advice: bool | None = None
+    """Whether the provider says that the request should be sent again, if it says so."""
+    perhaps_done: bool = False
+    """Whether an earlier attempt at the same may have been carried out."""
+
     def __init__(
         self,
         message: str,
@@ -73,6 +78,8 @@ class GatewayError(Exception):
         self.message = message
         self.metadata = dict(metadata or {})
         self.violations = tuple(violations)
+        self.asked_seconds = retry_seconds
+        """How long to wait, where somebody knows; `retry_seconds` may be a guess."""
         self.retry_seconds = (
             (DEFAULT_RETRY_SECONDS if retry_seconds is None else retry_seconds)
             if self.retryable
@@ -200,7 +207,7 @@ class ProviderRejected(ProviderError):
 
 
 class ProviderCredentialRejected(ProviderError):
-    """The provider refuses the gateway's own credential: 401."""
+    """The provider refuses the gateway's own credential, or the caller's own key: 401."""
 
     code, reason = StatusCode.FAILED_PRECONDITION, "PROVIDER_CREDENTIAL_REJECTED"
 
@@ -248,7 +255,7 @@ class ProviderUnavailable(ProviderError):
 
 
 class ProviderUnreachable(ProviderError):
-    """No connection: refused, DNS, TLS. The provider certainly did nothing."""
+    """No connection: refused, DNS, TLS, proxy; or no token. The provider certainly did nothing."""
 
     code, reason, retryable = StatusCode.UNAVAILABLE, "PROVIDER_UNREACHABLE", True
 

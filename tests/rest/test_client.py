@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import json
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from batchgate_server.errors import (
     GatewayError,
+    GatewayOverloaded,
     OutcomeUnknown,
     ProviderBadResponse,
     ProviderRateLimited,
@@ -20,8 +21,11 @@ from batchgate_server.errors import (
     ProviderUnavailable,
     ProviderUnreachable,
 )
+from batchgate_server.rest.breaker import Breaker, Limits
 from batchgate_server.rest.client import MAX_ANSWER_BYTES, Endpoint, RestClient
+from batchgate_server.rest.credential import Proof
 from batchgate_server.rest.models import RestBatch
+from batchgate_server.rest.retrying import Retries
 from batchgate_server.rest.secrets import cleaner
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -29,20 +33,46 @@ KEY = "sk-key-of-the-profile"
 MEGABYTE = 1_000_000
 
 
+class Key:
+    """A credential that never changes."""
+
+    of_callers = False
+
+    def __init__(self, key: str) -> None:
+        self._proof = Proof((("api-key", key),))
+
+    async def proof(self) -> Proof:
+        return self._proof
+
+    async def refused(self, proof: Proof) -> Proof | None:
+        return None
+
+    def secrets(self) -> Sequence[str]:
+        return []
+
+    async def aclose(self) -> None: ...
+
+
 def client(handler: Handler, **endpoint: Any) -> RestClient:
     given: dict[str, Any] = {
         "provider": "p",
         "base_url": "https://api.example/openai",
         "params": (("api-version", "2024-10-21"),),
-        "headers": lambda: [("api-key", KEY)],
+        "headers": (),
+        "credential": Key(KEY),
         "clean": cleaner([KEY]),
         "timeout_seconds": 5.0,
         "connect_timeout_seconds": 1.0,
         "idle_timeout_seconds": 1.0,
+        "retries": Retries(most=0, first_seconds=0.002, cap_seconds=0.05),
         **endpoint,
     }
-    transport = httpx.MockTransport(handler)
-    return RestClient(Endpoint(**given), transport=transport, user_agent="batchgate/test")
+    return RestClient(
+        Endpoint(**given),
+        breaker=Breaker("p", Limits(failures=0, after_seconds=0, probe_seconds=1)),
+        transport=httpx.MockTransport(handler),
+        user_agent="batchgate/test",
+    )
 
 
 def answering(
@@ -114,7 +144,11 @@ async def test_credentials_are_asked_for_at_every_request() -> None:
         seen.append(request.headers["authorization"])
         return httpx.Response(200, json={})
 
-    rest = client(answer, headers=lambda: [("authorization", f"Bearer {next(tokens)}")])
+    class Tokens(Key):
+        async def proof(self) -> Proof:
+            return Proof((("authorization", f"Bearer {next(tokens)}"),))
+
+    rest = client(answer, credential=Tokens(""))
     await rest.call("GET", "/files")
     await rest.call("GET", "/files")
     assert seen == ["Bearer one", "Bearer two"]
@@ -259,7 +293,7 @@ SENT: dict[type[Exception], type[GatewayError]] = {
     httpx.WriteError: ProviderUnavailable,
     httpx.RemoteProtocolError: ProviderUnavailable,
 }
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
 def raising(kind: type[Exception]) -> Handler:
@@ -282,12 +316,17 @@ async def test_each_failure_on_the_way_has_its_error(kind: type[Exception], crea
     assert KEY not in error.message
 
 
-async def test_a_full_pool_says_so() -> None:
+@pytest.mark.parametrize("creates", [True, False])
+async def test_a_full_pool_says_so_and_nothing_against_the_provider(creates: bool) -> None:
     def full(request: httpx.Request) -> httpx.Response:
         raise httpx.PoolTimeout("full") from asyncio.CancelledError()
 
-    error = await failed(full)
-    assert error.message.endswith(": all of the gateway's connections to it are in use")
+    rest = client(full)
+    with pytest.raises(GatewayOverloaded, match=r"providers\.p\.max_connections") as caught:
+        await rest.call("GET", "/files", creates=creates)
+    assert caught.value.retry_seconds
+    assert caught.value.metadata == {"provider": "p"}
+    assert rest.health.healthy is None
 
 
 async def test_a_defect_is_not_dressed_up_as_the_providers() -> None:

@@ -25,6 +25,7 @@ from batchgate_server.errors import (
     ProviderRejected,
     ProviderTokenLimit,
     ProviderUnavailable,
+    ProviderUnreachable,
     Violation,
 )
 from batchgate_server.rest.models import text
@@ -41,6 +42,8 @@ CERTAIN_FAILURES = {503}
 # Nothing was done here; a 303, in contrast, may point at what was.
 REDIRECTS = {301, 302, 307, 308}
 
+ADVICE = {"true": True, "false": False}
+
 # What a wrong base_url looks like, since a provider says what it has not got.
 WITHOUT_WORDS = {
     404: "HTTP status 404 without a word of what is missing; does the configured URL end as the "
@@ -51,6 +54,7 @@ BY_STATUS: Mapping[int, type[GatewayError]] = {
     401: ProviderCredentialRejected,
     403: ProviderForbidden,
     404: ProviderNotFound,
+    407: ProviderUnreachable,  # a proxy's word, which has passed nothing on
     408: ProviderUnavailable,
     409: ProviderConflict,
     413: FileTooLarge,
@@ -137,11 +141,12 @@ def failure(
     body: bytes,
     clean: Callable[[str], str],
     may_have_created: bool,
+    credential: str = "the gateway's credential",
 ) -> GatewayError:
     """The exception for an answer that is no success.
 
     `clean` takes secrets out of the provider's message; `may_have_created` says that a creation was
-    sent whole, so that an unclear failure must not invite a repeat.
+    sent whole, so that an unclear failure must not invite a repeat; `credential` names the one used.
     """
     error = read_error(body)
 
@@ -163,7 +168,7 @@ def failure(
     message = f"{provider}: {said}"
     violations = []
     if kind is ProviderCredentialRejected:
-        message = f"{provider} refused the gateway's credential: {said}"
+        message = f"{provider} refused {credential}: {said}"
     elif may_have_created and kind is ProviderUnavailable and status not in CERTAIN_FAILURES:
         kind = OutcomeUnknown
         message = f"{provider} failed ({said}) after the request was sent: look before repeating it"
@@ -175,12 +180,14 @@ def failure(
         violations = [Violation(field=f"provider:{provider}", description=said)]
     elif kind is ProviderRejected and metadata["provider_param"]:
         violations = [Violation(field=metadata["provider_param"], description=said)]
-    return kind(
+    result = kind(
         message,
         metadata={key: value for key, value in metadata.items() if value},
         violations=violations,
         retry_seconds=retry_seconds(headers),
     )
+    result.advice = ADVICE.get(headers.get("x-should-retry", "").lower())
+    return result
 
 
 def is_redirect(error: GatewayError) -> bool:

@@ -4,14 +4,19 @@ Compared with `python -m tests.benchmarks.transports`. httpx's own transport slo
 open connection and does not see an answer that comes before the body is complete. httpx-aiohttp
 and pyreqwest are as fast or faster, but report failures after sending as failures to connect, which
 callers may repeat, add headers, and leave the body's generator open. This one adds nothing: no
-header of its own, cookie, proxy, redirect, decompression or second attempt.
+header of its own, cookie, redirect or decompression, reads no environment, and no second attempt but
+one: a read that met a connection which the server had given up is sent on a new one.
 """
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import suppress
+from contextvars import ContextVar
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import aiohttp
 import httpx
@@ -23,6 +28,22 @@ from batchgate_server.rest.upload import Upload
 _READ_BUFFER_BYTES = 2**16  # reading pauses at twice this; more was slower and held more
 _HEADER_LIMIT_BYTES = 2**16  # aiohttp's 8 KiB is less than some gateways put into one header
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# What the usual refusals of a proxy mean.
+_PROXY_WORDS = {
+    403: " (it does not allow that host)",
+    407: " (it wants a user name and password, or refuses those in proxy_url)",
+    502: " (it cannot reach that host)",
+    503: " (it cannot reach that host)",
+    504: " (it cannot reach that host)",
+}
+# The connection ended before an answer. Timeouts are none of these: a stale one fails at once.
+_BROKEN = (
+    aiohttp.ServerDisconnectedError,
+    aiohttp.ClientOSError,
+    aiohttp.ClientConnectionResetError,
+    ConnectionError,
+)
 
 # The first that fits. Connect* mean "certainly not sent" to callers, all others "unclear".
 _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
@@ -36,10 +57,18 @@ _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (ValueError, httpx.LocalProtocolError),
 )
 
+# The addresses to which sockets were opened for the request at hand: a kept connection needs none.
+_opened: ContextVar[list[object]] = ContextVar("opened")
+
+
+class _StaleConnectionError(Exception):
+    """A kept connection turned out to have been given up by the server."""
+
 
 def open_transport(
     *,
-    verify: ssl.SSLContext | None = None,
+    verify: ssl.SSLContext | Callable[[], ssl.SSLContext] | None = None,
+    proxy: Callable[[], str] | None = None,
     max_connections: int,
     keepalive_expiry_seconds: float = 4.0,
 ) -> httpx.AsyncBaseTransport:
@@ -49,26 +78,52 @@ def open_transport(
     could not be told from a lost answer. A body is stopped when the answer comes before its end.
 
     Args:
-        verify: The TLS settings; httpx's defaults when absent.
+        verify: The TLS settings, or what gives those of the next connection; httpx's defaults when
+            absent.
+        proxy: What gives the URL of the HTTP proxy that the next connection goes through.
         max_connections: Calls at once, answers still being read included; others wait for up to
             their `pool` timeout.
         keepalive_expiry_seconds: How long an idle connection is kept: by default less than the
             5 s after which common servers hang up.
     """
+    context = verify or httpx.create_ssl_context()
     return _AiohttpTransport(
-        verify or httpx.create_ssl_context(), max_connections, keepalive_expiry_seconds
+        (lambda: context) if isinstance(context, ssl.SSLContext) else context,
+        proxy,
+        max_connections,
+        keepalive_expiry_seconds,
+    )
+
+
+def open_session(*, verify: ssl.SSLContext, proxy: str | None = None) -> aiohttp.ClientSession:
+    """Connections for a library that speaks aiohttp by itself; they read no environment."""
+    return aiohttp.ClientSession(
+        connector=_Connector(ssl=verify),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        proxy=proxy,
     )
 
 
 class _AiohttpTransport(httpx.AsyncBaseTransport):
-    def __init__(self, verify: ssl.SSLContext, max_connections: int, expiry: float) -> None:
+    def __init__(
+        self,
+        verify: Callable[[], ssl.SSLContext],
+        proxy: Callable[[], str] | None,
+        max_connections: int,
+        expiry: float,
+    ) -> None:
+        self._verify = verify
+        self._proxy = proxy
         # Not aiohttp's own limit, which cannot tell a full pool from a slow connect.
         self._slots = asyncio.Semaphore(max_connections)
         self._reading: set[_AnswerStream] = set()
         self._reusing = _open_session(
-            aiohttp.TCPConnector(ssl=verify, limit=0, keepalive_timeout=expiry)
+            _Connector(ssl=verify(), limit=0, keepalive_timeout=expiry, socket_factory=_open_socket)
         )
-        self._fresh = _open_session(aiohttp.TCPConnector(ssl=verify, limit=0, force_close=True))
+        self._fresh = _open_session(
+            _Connector(ssl=verify(), limit=0, force_close=True, socket_factory=_open_socket)
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         timeouts = request.extensions.get("timeout", {})
@@ -101,7 +156,17 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
     async def _send(
         self, request: httpx.Request, timeouts: dict[str, float | None]
     ) -> aiohttp.ClientResponse:
-        session = self._reusing if request.method in _REPEATABLE else self._fresh
+        if request.method in _REPEATABLE and not _has_body(request):
+            with suppress(_StaleConnectionError):
+                return await self._attempt(self._reusing, request, timeouts)
+        return await self._attempt(self._fresh, request, timeouts)
+
+    async def _attempt(
+        self,
+        session: aiohttp.ClientSession,
+        request: httpx.Request,
+        timeouts: dict[str, float | None],
+    ) -> aiohttp.ClientResponse:
         upload = None
         if _has_body(request):
             stream = cast("AsyncIterable[bytes]", request.stream)
@@ -113,6 +178,9 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
                 headers=_headers(request),
                 data=upload,
                 allow_redirects=False,
+                # aiohttp reuses a connection only for the same settings.
+                ssl=self._verify(),
+                proxy=self._proxy() if self._proxy else None,
                 timeout=_timeout(timeouts.get("connect"), timeouts.get("read")),
             )
         except BaseException as exc:
@@ -175,6 +243,38 @@ class _AnswerStream(httpx.AsyncByteStream):
             self._ended = None
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Connects, also through a proxy, whose refusals are told from all that comes later."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's parameter
+    ) -> Any:  # noqa: ANN401 - aiohttp's own class
+        if req.proxy is None:
+            return await super().connect(req, traces, timeout)
+        # Not chained: aiohttp's errors hold the proxy's address, and with it a password.
+        try:
+            return await super().connect(req, traces, timeout)
+        except aiohttp.ClientHttpProxyError as exc:
+            said = f"its proxy answered {exc.status}{_PROXY_WORDS.get(exc.status, '')}"
+        except aiohttp.ClientProxyConnectionError as exc:
+            word = (
+                os.strerror(number).lower()
+                if (number := exc.errno or 0) > 0
+                else "connection failed"
+            )
+            said = f"its proxy cannot be reached ({word})"
+        except aiohttp.ClientConnectorError:
+            raise  # DNS, or the provider's certificate
+        except (aiohttp.ClientError, OSError) as exc:
+            if isinstance(exc, TimeoutError):
+                raise
+            said = "its proxy broke the connection off"
+        raise httpx.ProxyError(said)
+
+
 def _open_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
@@ -196,11 +296,28 @@ def _open_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
 async def _once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Send once: aiohttp repeats idempotent requests after errors that it recognises as its own."""
+    """Send once: aiohttp repeats idempotent requests after errors that it recognises as its own.
+
+    It would take another kept connection for that, which may be as stale, and does it after failures
+    of new ones, too.
+    """
+    opened: list[object] = []
+    _opened.set(opened)
     try:
         return await handler(request)
+    except aiohttp.ClientConnectorError as exc:
+        raise _translated(exc) from exc
+    except _BROKEN as exc:
+        raise (_translated(exc) if opened else _StaleConnectionError()) from exc
     except (aiohttp.ClientError, OSError, ValueError) as exc:
         raise _translated(exc) from exc
+
+
+def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    # Connecting may run in tasks of its own, which have copies of the context but share the list.
+    _opened.get().append(address)
+    family, kind, protocol, _, _ = address
+    return socket.socket(family, kind, protocol)
 
 
 def _translated(exc: Exception) -> httpx.TransportError:

@@ -16,6 +16,7 @@ NEEDS_RESTART = (
     "tls",
     "server.max_message_bytes",
     "server.handshake_timeout_seconds",
+    "server.insecure",
     "server.reflection",
 )
 # A value that is longer, as JSON, is cut off.
