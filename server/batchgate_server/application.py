@@ -29,6 +29,7 @@ from batchgate_server.interceptors.draining import Draining
 from batchgate_server.interceptors.limiting import Limiting
 from batchgate_server.providers.connections import profile_transport
 from batchgate_server.providers.registry import Profile, ProviderRegistry
+from batchgate_server.server_options import server_options
 from batchgate_server.services.batch_service import BatchService
 from batchgate_server.services.file_service import FileService
 from batchgate_server.services.provider_service import ProviderService
@@ -44,9 +45,6 @@ SERVICES = tuple(
         (provider_service_pb2, "ProviderService"),
     )
 )
-# What may be under way from a caller: by calculation 1 GB/s at a round trip of 1 ms, but 20 MB/s at
-# 50 ms. More is faster for distant callers and takes more memory.
-UPLOAD_WINDOW_BYTES = 1024 * 1024
 
 
 class Application:
@@ -81,20 +79,7 @@ class Application:
                     draining=self._draining,
                 )
             ],
-            options=[
-                ("grpc.max_receive_message_length", settings.server.max_message_bytes),
-                # A second gateway on the same port is a mistake, not a share of the load.
-                ("grpc.so_reuseport", 0),
-                # What of an upload waits here for the provider. With probing it varies: four uploads
-                # held 50 to 120 MiB, once 536.
-                ("grpc.http2.bdp_probe", 0),
-                ("grpc.http2.lookahead_bytes", UPLOAD_WINDOW_BYTES),
-                # A connection that says nothing is held no longer.
-                (
-                    "grpc.server_handshake_timeout_ms",
-                    round(settings.server.handshake_timeout_seconds * 1000),
-                ),
-            ],
+            options=server_options(settings),
         )
         file_service_pb2_grpc.add_FileServiceServicer_to_server(
             FileService(self._providers), self._server

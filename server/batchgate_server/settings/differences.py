@@ -15,8 +15,10 @@ NEEDS_RESTART = (
     "listen",
     "tls",
     "server.max_message_bytes",
+    "server.max_connections",
+    "server.max_calls_per_connection",
+    "server.idle_connection_seconds",
     "server.handshake_timeout_seconds",
-    "server.insecure",
     "server.reflection",
 )
 # A value that is longer, as JSON, is cut off.
