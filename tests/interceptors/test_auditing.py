@@ -311,7 +311,7 @@ async def test_what_callers_send_stays_a_text_in_its_place(
     assert max(map(len, lines)) < 4096
     delete, cancel, upload = audit.records()
     assert delete["ids"]["file_id"][:3] == cancel["ids"]["batch_id"][:3]
-    assert len(delete["ids"]["file_id"]) <= 200
+    assert len(delete["ids"]["file_id"]) <= 512
     assert upload["provider"] == ""
     assert all(one["caller"] == "" for one in audit.records())
 
