@@ -22,8 +22,9 @@ AZURE = {"kind": "azure_openai", "endpoint": "https://a.test", "api_key": "key-o
 AT_ONCE = ("default_provider", "providers", "callers", "limits", "log", "watch", "audit")
 AT_ONCE_TOO = {
     "server.shutdown_grace_seconds",
-    # What it allows is looked at when the settings are checked, at a reload too.
+    # What they allow is looked at when the settings are checked, at a reload too.
     "server.allow_anonymous",
+    "server.insecure",
 }
 DIGEST, OTHER_DIGEST = "ab" * 32, "cd" * 32
 
