@@ -12,8 +12,8 @@ import uvloop
 
 from batchgate_server.application import Application
 from batchgate_server.logs import configure_logs
-from batchgate_server.reloading import Reloading
 from batchgate_server.process_limits import set_process_limits
+from batchgate_server.reloading import Reloading
 from batchgate_server.server_options import connection_limit
 from batchgate_server.settings import Settings
 
