@@ -19,7 +19,7 @@ LAYERS: dict[str, set[str]] = {
     "outside": set(),
     "callers": {"errors", "settings"},
     "call": {"callers", "errors"},
-    "background": set(),
+    "background": {"call"},
     "stream_end": {"errors"},
     "jsonl": set(),
     "errors": set(),
@@ -34,7 +34,7 @@ LAYERS: dict[str, set[str]] = {
     "files": {"errors", "operations", "providers", "rest", "translation", "jsonl", "call"},
     "batches": {
         *("files", "providers", "rest", "translation", "jsonl", "settings"),
-        *("errors", "operations", "call"),
+        *("errors", "operations", "call", "callers.provider_key"),
     },
     "services": {
         *("batches", "files", "providers", "translation", "rest", "jsonl"),

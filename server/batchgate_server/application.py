@@ -27,8 +27,8 @@ from batchgate_server.interceptors.auditing import Auditing
 from batchgate_server.interceptors.authentication import Authentication
 from batchgate_server.interceptors.draining import Draining
 from batchgate_server.interceptors.limiting import Limiting
+from batchgate_server.providers.connections import profile_transport
 from batchgate_server.providers.registry import Profile, ProviderRegistry
-from batchgate_server.rest.transport import open_transport
 from batchgate_server.server_options import server_options
 from batchgate_server.services.batch_service import BatchService
 from batchgate_server.services.file_service import FileService
@@ -45,11 +45,6 @@ SERVICES = tuple(
         (provider_service_pb2, "ProviderService"),
     )
 )
-
-
-def profile_transport(profile: Profile) -> httpx.AsyncBaseTransport:
-    """The connections of one profile."""
-    return open_transport(max_connections=profile.max_connections)
 
 
 class Application:

@@ -19,7 +19,6 @@ NEEDS_RESTART = (
     "server.max_calls_per_connection",
     "server.idle_connection_seconds",
     "server.handshake_timeout_seconds",
-    "server.insecure",
     "server.reflection",
 )
 # A value that is longer, as JSON, is cut off.
