@@ -10,8 +10,8 @@ TOOLS = Path(__file__).resolve().parent.parent / "build" / "tools" / "bin"
 
 
 def tool(name: str) -> str:
-    """The path of a program, from PATH or `build/tools/bin`; skips the test where there is none."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{TOOLS}")
+    """The path of a program, from PATH, `build/tools/bin` or `/usr/sbin`; without it the test is skipped."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{TOOLS}:/usr/sbin")
     if found:
         return found
     if os.environ.get("CI") == "true":

@@ -55,6 +55,12 @@ def _check_top(document: Document) -> None:
                     ("callers", name, "name"), "is the table's own key, not set inside it"
                 )
                 del caller["name"]
+        tls = document.values.get("tls")
+        verified = isinstance(tls, dict) and tls.get("client_ca_file")
+        if not verified and any(
+            isinstance(one, dict) and one.get("san") for one in callers.values()
+        ):
+            document.report(("tls", "client_ca_file"), "is required where callers have a san")
         for keys, message in problems_of(callers, names):
             document.report(keys, message)
 
