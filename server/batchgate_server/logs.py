@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from functools import partial
 
 import msgspec
 import structlog
@@ -9,12 +10,14 @@ import structlog
 from batchgate_server.settings import LogSettings
 
 
-def configure_logs(settings: LogSettings) -> None:
-    """Set up structlog for the whole process."""
+def configure_logs(settings: LogSettings, *, worker: int | None = None) -> None:
+    """Set up structlog for the whole process; `worker` tells which of several it is."""
     processors: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if worker is not None:
+        processors.append(partial(_numbered, worker))
     if settings.format == "json":
         processors += [structlog.processors.format_exc_info, _as_json]
     else:
@@ -33,6 +36,13 @@ def configure_logs(settings: LogSettings) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _numbered(
+    worker: int, _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    event["worker"] = worker
+    return event
 
 
 def _as_json(_logger: object, _method: str, event: structlog.typing.EventDict) -> str:

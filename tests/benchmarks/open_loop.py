@@ -119,7 +119,14 @@ class Connection(asyncio.Protocol):
 
 
 async def offer(
-    address: str, method: str, message: bytes, *, rate: float, seconds: float, connections: int = 4, patience: float = PATIENCE_SECONDS
+    address: str,
+    method: str,
+    message: bytes,
+    *,
+    rate: float,
+    seconds: float,
+    connections: int = 4,
+    patience: float = PATIENCE_SECONDS,
 ) -> Outcome:
     """Begin `rate` calls a second for `seconds`, spread over some connections."""
     loop = asyncio.get_running_loop()

@@ -6,16 +6,16 @@ later, goes through all concerns.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import grpc
 from grpc.aio import ServicerContext
 
-from batchgate_server.call import Call, enter_call
+from batchgate_server.call import Call, current_call, enter_call
 from batchgate_server.interceptors.request_id import request_id
 
 # Messages and contexts of any RPC: gRPC's own types are generic in them.
@@ -51,7 +51,12 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
     def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - one of gRPC's four shapes
         make, behavior = _parts(handler)
         wrapped = self._streaming if handler.response_streaming else self._unary
-        begin = partial(Call, method, receives_stream=handler.request_streaming)
+        begin = partial(
+            Call,
+            method,
+            receives_stream=handler.request_streaming,
+            sends_stream=handler.response_streaming,
+        )
         wrapped_handler: Handler = make(
             wrapped(begin, behavior),
             request_deserializer=handler.request_deserializer,
@@ -61,7 +66,12 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
         async def handle(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
-            return await self._run(begin, context, partial(behavior, request, context), request)
+            async def answer() -> Any:  # noqa: ANN401 - any message
+                return await behavior(
+                    _Requests(request) if current_call().receives_stream else request, context
+                )
+
+            return await self._run(begin, context, answer, request)
 
         return handle
 
@@ -70,14 +80,18 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             # Written from here, not yielded to gRPC: then a cancelled RPC is cancelled inside of
             # the concerns, and closes what its generator holds at once.
             async def write_all() -> None:
+                call = current_call()
+                clock = asyncio.get_running_loop().time
                 async with aclosing(behavior(request, context)) as responses:
                     async for response in responses:
+                        call.waiting_since = clock()
                         try:
                             await context.write(response)
                         except grpc.aio.InternalError as exc:
                             # The caller went away while this was to be sent: gRPC says so here
                             # first, and is about to cancel this task.
                             raise asyncio.CancelledError from exc
+                        call.waiting_since = inf
 
             await self._run(begin, context, write_all, request)
 
@@ -87,10 +101,13 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         self, begin: Callable[..., Call], context: Context, proceed: Proceed, request: object
     ) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
+        now = asyncio.get_running_loop().time()
+        remaining: float | None = context.time_remaining()
         call = begin(
             request_id=request_id(context.invocation_metadata()),
             request=request,
-            deadline=deadline(context),
+            begun=now,
+            deadline=inf if remaining is None else now + remaining,
         )
         enter_call(call)
         for concern in self._inside_out:
@@ -103,18 +120,31 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         return answer
 
 
-def deadline(context: Context) -> float:
-    """When the caller stops waiting, by the event loop's clock; infinite if it does not."""
-    remaining: float | None = context.time_remaining()
-    return inf if remaining is None else asyncio.get_running_loop().time() + remaining
-
-
 def trailing_metadata(call: Call) -> list[tuple[str, str]]:
     """What every RPC ends with."""
     metadata = [("x-request-id", call.request_id)]
     if call.provider_request_id:
         metadata.append(("x-provider-request-id", call.provider_request_id))
     return metadata
+
+
+class _Requests:
+    """A caller's messages, of which the call knows when it waits for one."""
+
+    def __init__(self, messages: AsyncIterator[Any]) -> None:
+        self._messages = messages
+        self._call = current_call()
+        self._clock = asyncio.get_running_loop().time
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:  # noqa: ANN401 - any message
+        self._call.waiting_since = self._clock()
+        try:
+            return await anext(self._messages)
+        finally:
+            self._call.waiting_since = inf
 
 
 def _parts(handler: Any) -> tuple[Any, Any]:  # noqa: ANN401 - one of gRPC's four shapes

@@ -14,7 +14,12 @@ from batchgate_server.settings.problems import ConfigurationError, Problem
 NEEDS_RESTART = (
     "listen",
     "tls",
+    "server.workers",
     "server.max_message_bytes",
+    "server.connection_age_seconds",
+    "server.connection_age_grace_seconds",
+    "server.keepalive_seconds",
+    "server.keepalive_timeout_seconds",
     "server.handshake_timeout_seconds",
     "server.insecure",
     "server.reflection",
