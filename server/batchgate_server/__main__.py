@@ -34,7 +34,7 @@ def serve(
         ConfigurationError: the audit log cannot be opened.
         OSError: the address cannot be listened on.
     """
-    configure_logs(settings.log, worker=place and place.number)
+    configure_logs(settings.log, worker=place.number if place else None)
     _run_in_longer_slices()
     uvloop.run(_serve(settings, load, announce, place))
 

@@ -48,13 +48,14 @@ def reserved(listen: str) -> Iterator[str]:
     """
     host, port = _split(listen)
     with ExitStack() as held:
-        for attempt in range(ATTEMPTS):
+        taken, attempts = None, ATTEMPTS
+        while taken is None:
+            attempts -= 1
             try:
                 taken = _share(held, host, port)
-                break
             except OSError as exc:
                 held.close()
-                if port or exc.errno != errno.EADDRINUSE or attempt == ATTEMPTS - 1:
+                if port or exc.errno != errno.EADDRINUSE or not attempts:
                     raise
         yield f"{listen.rpartition(':')[0]}:{taken}"
 

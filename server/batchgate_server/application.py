@@ -224,7 +224,7 @@ class Application:
     @property
     def worker(self) -> int | None:
         """Which of several workers it is, if it is one."""
-        return self._place and self._place.number
+        return self._place.number if self._place else None
 
     @property
     def _who(self) -> dict[str, int]:

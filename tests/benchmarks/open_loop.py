@@ -51,6 +51,8 @@ class Outcome:
 class Connection(asyncio.Protocol):
     """Many calls of one method on one connection."""
 
+    _transport: asyncio.Transport
+
     def __init__(self, address: str, method: str, message: bytes, outcome: Outcome) -> None:
         headers = [
             (":method", "POST"),
@@ -74,7 +76,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         room = struct.pack(">I", 2**31 - 1 - 65535)
-        transport.write(
+        self._transport.write(
             PREFACE + frame(SETTINGS, 0, 0, NO_TABLE) + frame(WINDOW_UPDATE, 0, 0, room)
         )
 

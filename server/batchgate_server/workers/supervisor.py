@@ -8,6 +8,7 @@ import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable
 from time import monotonic
+from typing import Any
 
 import structlog
 
@@ -87,8 +88,8 @@ class _Supervisor:
         log.info("stopped")
 
     async def _serve(self, address: str, announce: Callable[[str], None]) -> None:
-        stopping = asyncio.create_task(self._stopping.wait())
-        started = asyncio.gather(*(worker.started for worker in self._workers))
+        stopping: asyncio.Future[Any] = asyncio.create_task(self._stopping.wait())
+        started: asyncio.Future[Any] = asyncio.gather(*(worker.started for worker in self._workers))
         try:
             await asyncio.wait([started, stopping], return_when=asyncio.FIRST_COMPLETED)
             if started.done():
@@ -112,8 +113,10 @@ class _Supervisor:
             worker.tell(Stop())
         server = self.settings.server
         longest = server.drain_delay_seconds + server.shutdown_grace_seconds + ENDING_SECONDS
-        ended = asyncio.gather(*(worker.ended.wait() for worker in self._workers))
-        hurry = asyncio.create_task(self._hurry.wait())
+        ended: asyncio.Future[Any] = asyncio.gather(
+            *(worker.ended.wait() for worker in self._workers)
+        )
+        hurry: asyncio.Future[Any] = asyncio.create_task(self._hurry.wait())
         await asyncio.wait([ended, hurry], timeout=longest, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
         for worker in self._workers:
