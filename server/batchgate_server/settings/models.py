@@ -223,9 +223,7 @@ class Settings(BaseSettings):
         if server.workers > 1 and listen is not None and listen.startswith("unix:"):
             raise PydanticCustomError(
                 "workers",
-                "has {workers} workers, which cannot share a unix socket: listen on host:port, or "
-                "leave workers at 1",
-                {"workers": server.workers},
+                "workers cannot share a unix socket: listen on host:port, or leave it at 1",
             )
         if callers and server.allow_anonymous:
             raise PydanticCustomError(
