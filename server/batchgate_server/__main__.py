@@ -13,6 +13,7 @@ import uvloop
 from batchgate_server.application import Application
 from batchgate_server.logs import configure_logs
 from batchgate_server.reloading import Reloading
+from batchgate_server.server_options import connection_limit, raise_file_limit
 from batchgate_server.settings import Settings
 from batchgate_server.workers.place import Place
 
@@ -36,6 +37,7 @@ def serve(
     """
     configure_logs(settings.log, worker=place.number if place else None)
     _run_in_longer_slices()
+    raise_file_limit()
     uvloop.run(_serve(settings, load, announce, place))
 
 
@@ -76,6 +78,10 @@ async def _serve(
             "plaintext is allowed: whoever is on the way between callers and this address can read "
             "and change what is sent",
             address=application.address,
+        )
+    if (most := connection_limit(settings)) < settings.server.max_connections:
+        log.warning(
+            "the system allows too few open files for all connections", max_connections=most
         )
     log.info("serving", address=application.address, providers=list(settings.providers))
     tasks = [asyncio.create_task(reloading.run())]

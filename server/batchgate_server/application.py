@@ -29,12 +29,13 @@ from batchgate_server.interceptors.authentication import Authentication
 from batchgate_server.interceptors.draining import Draining
 from batchgate_server.interceptors.limiting import Limiting
 from batchgate_server.interceptors.overdue import Overdue
+from batchgate_server.providers.connections import profile_transport
 from batchgate_server.providers.registry import Profile, ProviderRegistry
-from batchgate_server.rest.transport import open_transport
+from batchgate_server.server_options import server_options
 from batchgate_server.services.batch_service import BatchService
 from batchgate_server.services.file_service import FileService
 from batchgate_server.services.provider_service import ProviderService
-from batchgate_server.settings import Change, ServerSettings, Settings, applied, differences
+from batchgate_server.settings import Change, Settings, applied, differences
 from batchgate_server.tls import ServerCertificate
 from batchgate_server.version import VERSION
 from batchgate_server.workers.place import Place
@@ -47,37 +48,6 @@ SERVICES = tuple(
         (provider_service_pb2, "ProviderService"),
     )
 )
-# What may be under way from a caller: by calculation 1 GB/s at a round trip of 1 ms, but 20 MB/s at
-# 50 ms. More is faster for distant callers and takes more memory.
-UPLOAD_WINDOW_BYTES = 1024 * 1024
-
-
-# Callers that ask for a sign of life more often lose their connection; gRPC's own limit of five
-# minutes would end a WaitBatch of a caller that asks every 30 s.
-SHORTEST_PING_SECONDS = 5.0
-
-
-def connection_options(server: ServerSettings) -> list[tuple[str, int]]:
-    """How long connections last, as gRPC's options."""
-    seconds = {
-        "grpc.max_connection_age_ms": server.connection_age_seconds,
-        "grpc.max_connection_age_grace_ms": server.connection_age_grace_seconds,
-        "grpc.keepalive_time_ms": server.keepalive_seconds,
-        "grpc.keepalive_timeout_ms": server.keepalive_timeout_seconds,
-        "grpc.http2.min_ping_interval_without_data_ms": SHORTEST_PING_SECONDS,
-    }
-    return [
-        *((option, round(each * 1000)) for option, each in seconds.items()),
-        # Also where no call runs, from both sides.
-        ("grpc.keepalive_permit_without_calls", 1),
-        # Else a caller of whom nothing is heard is asked twice only.
-        ("grpc.http2.max_pings_without_data", 0),
-    ]
-
-
-def profile_transport(profile: Profile) -> httpx.AsyncBaseTransport:
-    """The connections of one profile."""
-    return open_transport(max_connections=profile.max_connections)
 
 
 class Application:
@@ -116,22 +86,7 @@ class Application:
                     draining=self._draining,
                 )
             ],
-            options=[
-                ("grpc.max_receive_message_length", settings.server.max_message_bytes),
-                # A second gateway on the same port is a mistake, not a share of the load; but workers
-                # are no second one.
-                ("grpc.so_reuseport", 1 if place else 0),
-                # What of an upload waits here for the provider. With probing it varies: four uploads
-                # held 50 to 120 MiB, once 536.
-                ("grpc.http2.bdp_probe", 0),
-                ("grpc.http2.lookahead_bytes", UPLOAD_WINDOW_BYTES),
-                *connection_options(settings.server),
-                # A connection that says nothing is held no longer.
-                (
-                    "grpc.server_handshake_timeout_ms",
-                    round(settings.server.handshake_timeout_seconds * 1000),
-                ),
-            ],
+            options=server_options(settings, shared=place is not None),
         )
         file_service_pb2_grpc.add_FileServiceServicer_to_server(
             FileService(self._providers), self._server

@@ -173,10 +173,8 @@ async def test_an_address_in_use_is_told_in_one_line(serve: Serve) -> None:
         port = other.getsockname()[1]
         code, said = await refused(serve, "--listen", f"127.0.0.1:{port}")
     assert code == 2
-    assert said.strip().splitlines() == [
-        f"batchgate: cannot listen on 127.0.0.1:{port}: Address already in use; "
-        "choose another with --listen"
-    ]
+    (line,) = said.strip().splitlines()
+    assert line.startswith(f"batchgate: cannot listen on 127.0.0.1:{port}: Address already in use")
 
 
 async def test_workers_do_not_share_a_unix_socket(serve: Serve, tmp_path: Path) -> None:

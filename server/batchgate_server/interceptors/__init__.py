@@ -9,6 +9,7 @@ from batchgate_server.interceptors.error_status import error_status
 from batchgate_server.interceptors.limiting import Limiting
 from batchgate_server.interceptors.overdue import Overdue
 from batchgate_server.interceptors.permission import permission
+from batchgate_server.interceptors.provider_key import provider_key
 
 
 def chain(
@@ -29,6 +30,7 @@ def chain(
             permission,  # before limits: what is not allowed uses nothing up
             limiting,  # refuses what is too much before it holds anything
             overdue,  # after permission, which knows what is a watch
+            provider_key,  # before anything asks for the provider
             draining,  # innermost: refuses new calls, and counts those that have begun
         ]
     )

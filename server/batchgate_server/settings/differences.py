@@ -20,8 +20,10 @@ NEEDS_RESTART = (
     "server.connection_age_grace_seconds",
     "server.keepalive_seconds",
     "server.keepalive_timeout_seconds",
+    "server.max_connections",
+    "server.max_calls_per_connection",
+    "server.idle_connection_seconds",
     "server.handshake_timeout_seconds",
-    "server.insecure",
     "server.reflection",
 )
 # A value that is longer, as JSON, is cut off.

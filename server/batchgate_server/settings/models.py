@@ -19,9 +19,9 @@ from typing_extensions import override
 from batchgate_server.settings.addresses import check_listen, is_local
 from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerName, CallerSettings, OverallLimits
+from batchgate_server.settings.forms import FROZEN
 from batchgate_server.settings.problems import did_you_mean
 from batchgate_server.settings.profiles import (
-    FROZEN,
     AzureOpenAIProfile,
     NoSeconds,
     OpenAIProfile,
@@ -68,6 +68,29 @@ class ServerSettings(BaseModel):
         Field(ge=1024, le=2**31 - 1),
     ] = Field(
         default=4 * 1024 * 1024, description="Bytes of the largest gRPC message that is received."
+    )
+    max_connections: Annotated[int, BeforeValidator(refuse_bool), Field(ge=1, le=2**31 - 1)] = (
+        Field(
+            default=16_000,
+            description="Connections from callers that may be open at once; more are closed as they "
+            "come. Each needs an open file: fewer are taken where the system allows fewer.",
+        )
+    )
+    max_calls_per_connection: Annotated[
+        int, BeforeValidator(refuse_bool), Field(ge=1, le=2**31 - 1)
+    ] = Field(
+        default=2_000,
+        description="Calls that may run at once on one connection; a client keeps more waiting.",
+    )
+    idle_connection_seconds: Annotated[
+        float,
+        BeforeValidator(refuse_bool),
+        # gRPC holds milliseconds in 32 bits.
+        Field(ge=1, le=2_000_000),
+    ] = Field(
+        default=900.0,
+        description="Seconds without a call after which a connection is closed; clients open "
+        "another by themselves.",
     )
     shutdown_grace_seconds: Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)] = Field(
         default=30.0, description="Seconds that running calls get to end after SIGTERM."
