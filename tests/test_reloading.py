@@ -526,7 +526,7 @@ async def test_what_needs_a_restart_stays(account: Account, open_gateway: OpenGa
     assert {one.setting for one in gateway.application.reload(new)} == late
     await gateway.upload(bytes(500_000), chunk=100_000)
     await call(gateway, "ListFiles")
-    assert gateway.application.grace_seconds == 7.0
+    assert gateway.application.settings.server.shutdown_grace_seconds == 7.0
     last = (await account.requests())[-1]
     assert last["path"].startswith("/openai")
 
