@@ -334,6 +334,19 @@ async def test_a_caller_that_goes_away_while_the_file_is_pending(
     await eventually(lambda: nothing_left(account, "azure-preview"))
 
 
+async def test_a_file_is_deleted_again_also_when_the_caller_has_gone_and_that_fails_at_first(
+    gateway: Gateway, account: Account
+) -> None:
+    await account.fault(kind="answer", status=429, delay=0.2, times=None, **CREATING)
+    await account.fault(kind="answer", status=503, method="DELETE", path="*/files/*", times=2)
+    call = gateway.batches.SubmitBatch(iter([metadata(), lines(row("a"))]))
+    await arrived(account, "POST", "/batches")
+    call.cancel()
+    await eventually(lambda: nothing_left(account, "openai"))
+    asked = [one["method"] for one in await account.requests() if "/batches" in one["path"]]
+    assert asked.count("POST") == 1, "a creation is not tried again without its caller"
+
+
 async def test_the_deadline_passes_while_the_batch_is_created(
     gateway: Gateway, account: Account
 ) -> None:
