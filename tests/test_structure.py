@@ -43,7 +43,7 @@ LAYERS: dict[str, set[str]] = {
     "interceptors": {"errors", "call", "callers", "settings", "stream_end", "audit", "outside"},
 }
 # They put the parts together.
-ABOVE = {"application", "reloading", "__main__"}
+ABOVE = {"application", "reloading", "workers", "__main__"}
 # Each a module of its own, used by those above.
 BESIDE: dict[str, set[str]] = {
     "logs": {"outside", "settings"},

@@ -10,6 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 import structlog
@@ -24,8 +25,11 @@ OURS = frozenset({"event", "level", "timestamp", "exception"})
 FORGED = re.compile(r"[\s\"'=]")
 
 
-def configure_logs(settings: LogSettings) -> None:
-    """Set up structlog, and Python's own logging by it, for the whole process."""
+def configure_logs(settings: LogSettings, *, worker: int | None = None) -> None:
+    """Set up structlog, and Python's own logging by it, for the whole process.
+
+    With the number of a worker each line tells it.
+    """
     renderers: list[structlog.typing.Processor] = [_as_json]
     if settings.format != "json":
         renderers = [_unmistakable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
@@ -33,6 +37,7 @@ def configure_logs(settings: LogSettings) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if worker is None else [partial(_numbered, worker)]),
             _told,
             *renderers,
         ],
@@ -107,6 +112,13 @@ def _unmistakable(
     for name, value in event.items():
         if name not in OURS and isinstance(value, str) and FORGED.search(value):
             event[name] = json.dumps(value, ensure_ascii=False)
+    return event
+
+
+def _numbered(
+    worker: int, _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    event["worker"] = worker
     return event
 
 

@@ -7,9 +7,9 @@ from batchgate_server.settings import Settings
 # What may be under way from a caller: by calculation 1 GB/s at a round trip of 1 ms, but 20 MB/s at
 # 50 ms. More is faster for distant callers and takes more memory.
 UPLOAD_WINDOW_BYTES = 1024 * 1024
-# A caller that vanished without a word is asked after so long a silence in a call, and given up as
-# much later; gRPC's own default leaves its uploads and watches open for two hours.
-SILENCE_SECONDS, ANSWER_SECONDS = 120.0, 20.0
+# Callers that ask for a sign of life more often lose their connection; gRPC's own limit of five
+# minutes would end a WaitBatch of a caller that asks every 30 s.
+SHORTEST_PING_SECONDS = 5.0
 # All headers of a call together. gRPC refuses some of those above the first and all above the
 # second; what the gateway reads of them is far shorter.
 METADATA_BYTES, MOST_METADATA_BYTES = 8 * 1024, 16 * 1024
@@ -31,10 +31,27 @@ def connection_limit(settings: Settings) -> int:
     return min(wanted, max(soft - upstream - OWN_FILES, soft // 2))
 
 
-def server_options(settings: Settings) -> list[tuple[str, int]]:
-    """The options of the gateway's server."""
-    handshake = round(settings.server.handshake_timeout_seconds * 1000)
+def server_options(settings: Settings, *, shared: bool) -> list[tuple[str, int]]:
+    """The options of the gateway's server; `shared` is an address on which others listen, too."""
+    server = settings.server
+    milliseconds = {
+        # A connection that says nothing is held no longer.
+        "grpc.server_handshake_timeout_ms": server.handshake_timeout_seconds,
+        "grpc.http2.settings_timeout": server.handshake_timeout_seconds,
+        "grpc.max_connection_idle_ms": server.idle_connection_seconds,
+        "grpc.max_connection_age_ms": server.connection_age_seconds,
+        "grpc.max_connection_age_grace_ms": server.connection_age_grace_seconds,
+        # gRPC's own default leaves the uploads and watches of a caller that vanished for two hours.
+        "grpc.keepalive_time_ms": server.keepalive_seconds,
+        "grpc.keepalive_timeout_ms": server.keepalive_timeout_seconds,
+        "grpc.http2.min_ping_interval_without_data_ms": SHORTEST_PING_SECONDS,
+    }
     return [
+        *((option, round(seconds * 1000)) for option, seconds in milliseconds.items()),
+        # Signs of life also where no call runs, asked for by either side.
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Else a caller from whom nothing comes but signs of life is asked for two and no more.
+        ("grpc.http2.max_pings_without_data", 0),
         ("grpc.max_receive_message_length", settings.server.max_message_bytes),
         # gRPC unpacks a compressed message whole before it looks at the limit: 2 MB became 2 GB.
         # A caller that compresses gets UNIMPLEMENTED, which names the algorithm.
@@ -44,14 +61,8 @@ def server_options(settings: Settings) -> list[tuple[str, int]]:
         ("grpc.max_allowed_incoming_connections", connection_limit(settings)),
         # Also what bounds streams that are opened and reset at once.
         ("grpc.max_concurrent_streams", settings.server.max_calls_per_connection),
-        # A connection that says nothing is held no longer.
-        ("grpc.server_handshake_timeout_ms", handshake),
-        ("grpc.http2.settings_timeout", handshake),
-        ("grpc.keepalive_time_ms", round(SILENCE_SECONDS * 1000)),
-        ("grpc.keepalive_timeout_ms", round(ANSWER_SECONDS * 1000)),
-        ("grpc.max_connection_idle_ms", round(settings.server.idle_connection_seconds * 1000)),
-        # A second gateway on the same port is a mistake, not a share of the load.
-        ("grpc.so_reuseport", 0),
+        # A second gateway on the same port is a mistake, not a share of the load; workers are none.
+        ("grpc.so_reuseport", int(shared)),
         # What of an upload waits here for the provider. With probing it varies: four uploads held
         # 50 to 120 MiB, once 536.
         ("grpc.http2.bdp_probe", 0),

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -56,9 +56,17 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - one of gRPC's four shapes
         behavior = _behavior(handler)
-        if not handler.request_streaming:
-            behavior = _with_its_request(behavior, streams=handler.response_streaming)
-        begin = partial(Call, method, receives_stream=handler.request_streaming)
+        behavior = (
+            _with_its_requests(behavior)
+            if handler.request_streaming
+            else _with_its_request(behavior, streams=handler.response_streaming)
+        )
+        begin = partial(
+            Call,
+            method,
+            receives_stream=handler.request_streaming,
+            sends_stream=handler.response_streaming,
+        )
         make, wrapped = (
             (grpc.stream_stream_rpc_method_handler, self._streaming)
             if handler.response_streaming
@@ -82,14 +90,18 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             # Written from here, not yielded to gRPC: then a cancelled RPC is cancelled inside of
             # the concerns, and closes what its generator holds at once.
             async def write_all() -> None:
+                call = current_call()
+                clock = asyncio.get_running_loop().time
                 async with aclosing(behavior(requests, context)) as responses:
                     async for response in responses:
+                        call.waiting_since = clock()
                         try:
                             await context.write(response)
                         except grpc.aio.InternalError as exc:
                             # The caller went away while this was to be sent: gRPC says so here
                             # first, and is about to cancel this task.
                             raise asyncio.CancelledError from exc
+                        call.waiting_since = inf
 
             await self._run(begin, context, write_all)
 
@@ -97,9 +109,12 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 
     async def _run(self, begin: Callable[..., Call], context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
+        now = asyncio.get_running_loop().time()
+        remaining: float | None = context.time_remaining()
         call = begin(
             request_id=request_id(context.invocation_metadata()),
-            deadline=deadline(context),
+            begun=now,
+            deadline=inf if remaining is None else now + remaining,
         )
         enter_call(call)
         for concern in self._inside_out:
@@ -110,12 +125,6 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             call.end()
         context.set_trailing_metadata(trailing_metadata(call))
         return answer
-
-
-def deadline(context: Context) -> float:
-    """When the caller stops waiting, by the event loop's clock; infinite if it does not."""
-    remaining: float | None = context.time_remaining()
-    return inf if remaining is None else asyncio.get_running_loop().time() + remaining
 
 
 def trailing_metadata(call: Call) -> list[tuple[str, str]]:
@@ -146,6 +155,30 @@ def _reader(deserialize: Any) -> Callable[[bytes], Any]:  # noqa: ANN401 - any m
     return read
 
 
+def _with_its_requests(behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
+    """What does the same, while the call knows when it waits for a message."""
+    return lambda requests, context: behavior(_Requests(requests), context)
+
+
+class _Requests:
+    """A caller's messages."""
+
+    def __init__(self, messages: AsyncIterator[Any]) -> None:
+        self._messages = messages
+        self._call = current_call()
+        self._clock = asyncio.get_running_loop().time
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:  # noqa: ANN401 - any message
+        self._call.waiting_since = self._clock()
+        try:
+            return await anext(self._messages)
+        finally:
+            self._call.waiting_since = inf
+
+
 def _with_its_request(behavior: Any, *, streams: bool) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
     """What reads the one request of an RPC, then does what `behavior` does."""
 
@@ -161,12 +194,13 @@ def _with_its_request(behavior: Any, *, streams: bool) -> Any:  # noqa: ANN401 -
 
 
 async def _request(context: Context) -> Any:  # noqa: ANN401 - any message
-    # Without a timer: one for each call costs a tenth of the calls per second. A caller that never
-    # sends its request has one call less, and a shutdown does not wait for it.
+    # A shutdown does not wait for a caller that does not send its request.
     call = current_call()
+    call.waiting_since = call.begun
     call.endless = True
     request = await context.read()
     call.endless = False
+    call.waiting_since = inf
     if request is EOF:
         raise InvalidField("request", "is missing: the call ended without a message")
     call.request = request
