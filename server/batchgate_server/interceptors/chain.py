@@ -22,6 +22,7 @@ from grpc.aio import EOF, ServicerContext
 
 from batchgate_server.call import Call, current_call, enter_call
 from batchgate_server.errors import InvalidField
+from batchgate_server.interceptors.admission import Admission
 from batchgate_server.interceptors.request_id import request_id
 
 # Messages and contexts of any RPC: gRPC's own types are generic in them.
@@ -36,7 +37,12 @@ OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerRefl
 class ChainInterceptor(grpc.aio.ServerInterceptor):
     """Runs each RPC inside all concerns, the first one outermost."""
 
-    def __init__(self, concerns: Sequence[Concern]) -> None:
+    def __init__(
+        self, concerns: Sequence[Concern], *, admission: Admission, refusal: Handler
+    ) -> None:
+        """`refusal` is what handles the calls that `admission` refuses."""
+        self._admission = admission
+        self._refusal = refusal
         self._inside_out = tuple(reversed(concerns))
         self._wrapped: dict[str, Handler] = {}
 
@@ -52,7 +58,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             if handler is None or method.startswith(OPEN_SERVICES):
                 return handler
             self._wrapped[method] = self._wrap(method, handler)
-        return self._wrapped[method]
+        return self._refusal if self._admission.refuses() else self._wrapped[method]
 
     def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - one of gRPC's four shapes
         behavior = _behavior(handler)
@@ -111,6 +117,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         self, begin: Callable[..., Call], context: Context, proceed: Proceed, requests: object
     ) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
+        await self._admission.turn()
         now = asyncio.get_running_loop().time()
         remaining: float | None = context.time_remaining()
         call = begin(
