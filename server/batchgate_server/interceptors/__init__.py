@@ -6,7 +6,7 @@ from batchgate_server.interceptors.auditing import Auditing
 from batchgate_server.interceptors.authentication import Authentication
 from batchgate_server.interceptors.chain import ChainInterceptor
 from batchgate_server.interceptors.draining import Draining
-from batchgate_server.interceptors.error_status import error_status, refusal
+from batchgate_server.interceptors.error_status import error_status
 from batchgate_server.interceptors.limiting import Limiting
 from batchgate_server.interceptors.overdue import Overdue
 from batchgate_server.interceptors.permission import permission
@@ -35,6 +35,5 @@ def chain(
             provider_key,  # before anything asks for the provider
             draining,  # innermost: refuses new calls, and counts those that have begun
         ],
-        admission=admission,
-        refusal=refusal(),
+        entrance=admission,
     )

@@ -11,19 +11,17 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
-from grpc import StatusCode, stream_unary_rpc_method_handler
+from grpc import StatusCode
 from grpc.aio import AbortError
 
 from batchgate_server.call import Call
 from batchgate_server.errors import (
     GatewayError,
-    GatewayOverloaded,
     InternalError,
     ProviderQuotaExceeded,
     Violation,
 )
-from batchgate_server.interceptors.chain import Context, Handler, Proceed, trailing_metadata
-from batchgate_server.interceptors.request_id import request_id
+from batchgate_server.interceptors.chain import Context, Proceed, trailing_metadata
 from batchgate_server.outside import one_line
 from batchgate_server.stream_end import read_rest
 
@@ -34,8 +32,6 @@ DOMAIN = "batchgate"
 MAX_HEADER_BYTES = 7300
 MAX_MESSAGE_BYTES = 1000
 MAX_WORD_BYTES = 200
-# What it takes at most to work off the queue.
-RETRY_SECONDS = 1.0
 DETAILS = "grpc-status-details-bin"
 log = structlog.stdlib.get_logger()
 
@@ -61,22 +57,6 @@ async def error_status(call: Call, context: Context, proceed: Proceed) -> Any:  
             (DETAILS, rich_status(error).SerializeToString()),
         ),
     )
-
-
-def refusal() -> Handler:
-    """What handles a call that is one too many, of any shape, at the least expense."""
-    error = GatewayOverloaded(
-        "the gateway has more to do than it can; nothing was begun", retry_seconds=RETRY_SECONDS
-    )
-    details = rich_status(error).SerializeToString()
-
-    async def refuse(_requests: object, context: Context) -> Any:  # noqa: ANN401 - any message
-        call_id = request_id(context.invocation_metadata())
-        await context.abort(
-            error.code, error.message, (("x-request-id", call_id), (DETAILS, details))
-        )
-
-    return stream_unary_rpc_method_handler(refuse)
 
 
 def rich_status(error: GatewayError) -> Status:
