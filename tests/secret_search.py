@@ -11,6 +11,7 @@ These are hooks of pytest: `conftest.py` imports them.
 import asyncio.subprocess
 import functools
 import importlib
+import logging
 import re
 import subprocess
 from collections import Counter
@@ -205,13 +206,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Listen no more."""
+    logging.getLogger().removeHandler(_LOGGING)
     while _undo:
         _undo.pop()()
+
+
+class _Logging(logging.Handler):
+    """Takes what libraries log, as far as it would get to the gateway's log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        collect("logs", record.getMessage())
+
+
+_LOGGING = _Logging(logging.WARNING)
 
 
 def pytest_runtest_logstart(nodeid: str, location: object) -> None:
     """Whatever is written now is of this test."""
     SEARCH.test = nodeid
+    # Again and again: configuring logs takes all handlers away.
+    logging.getLogger().addHandler(_LOGGING)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -219,7 +233,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     # The last report has the sections of those before it, too.
     if report.when == "teardown" and not hasattr(report, "node"):
         for name, content in report.sections:
-            if name.startswith("Captured"):
+            # pytest's own capture of logs has also what no handler gets.
+            if name.startswith("Captured std"):
                 SEARCH.test = report.nodeid
                 SEARCH.collect("output", content)
 

@@ -49,6 +49,7 @@ BESIDE: dict[str, set[str]] = {
     "logs": {"outside", "settings"},
     "audit": {"outside", "settings"},
     "server_options": {"settings"},
+    "process_limits": set(),
     "addresses": set(),
     "tls": {"settings"},
 }

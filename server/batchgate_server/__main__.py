@@ -12,8 +12,9 @@ import uvloop
 
 from batchgate_server.application import Application
 from batchgate_server.logs import configure_logs
+from batchgate_server.process_limits import set_process_limits
 from batchgate_server.reloading import Reloading
-from batchgate_server.server_options import connection_limit, raise_file_limit
+from batchgate_server.server_options import connection_limit
 from batchgate_server.settings import Settings
 from batchgate_server.workers.place import Place
 
@@ -37,7 +38,7 @@ def serve(
     """
     configure_logs(settings.log, worker=place.number if place else None)
     _run_in_longer_slices()
-    raise_file_limit()
+    set_process_limits()
     uvloop.run(_serve(settings, load, announce, place))
 
 

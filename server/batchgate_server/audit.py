@@ -19,7 +19,8 @@ from batchgate_server.outside import ascii_shown
 from batchgate_server.settings import AuditSettings, ConfigurationError, Problem
 from batchgate_server.settings.audit import STDOUT
 
-LONGEST_TEXT = 200
+# As long as the ids that are let through to a URL.
+LONGEST_TEXT = 512
 MOST_ITEMS = 50
 # Linux writes so many bytes into a pipe in one piece, and without waiting once it has room.
 PIPE_BYTES = 4096

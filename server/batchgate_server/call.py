@@ -52,7 +52,7 @@ class Call:
     creating: str = ""
     """What may exist at the provider by now, such as "batch": a repeat could make another one."""
     request: object = field(default=None, repr=False)
-    """What the caller asked: a message, or a stream of them. Has contents, so it is shown nowhere."""
+    """What the caller asked, once it is read; None for a stream. Has contents, so it is shown nowhere."""
     ids: dict[str, str] = field(default_factory=dict)
     """What came to be or went at the provider, such as `created_batch_id`; added by `note_id`."""
     at_end: list[Callable[[], None]] = field(default_factory=list)

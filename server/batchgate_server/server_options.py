@@ -1,7 +1,6 @@
 """What the gRPC server takes from the network before a call of ours begins, as gRPC's options."""
 
 import resource
-from contextlib import suppress
 
 from batchgate_server.settings import Settings
 
@@ -20,14 +19,6 @@ NO_COMPRESSION = 1
 
 # Of the files that a process may have open, beside those of connections: logs, sockets, the loop's.
 OWN_FILES = 64
-
-
-def raise_file_limit() -> None:
-    """Take as many open files as the system lets this process have: each connection is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Some systems say "any number" and mean another one.
-    with suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def connection_limit(settings: Settings) -> int:

@@ -93,7 +93,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
         async def handle(requests: Any, context: Context) -> Any:  # noqa: ANN401 - any message
-            return await self._run(begin, context, partial(behavior, requests, context), requests)
+            return await self._run(begin, context, partial(behavior, requests, context))
 
         return handle
 
@@ -115,20 +115,17 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
                             raise asyncio.CancelledError from exc
                         call.waiting_since = inf
 
-            await self._run(begin, context, write_all, requests)
+            await self._run(begin, context, write_all)
 
         return handle
 
-    async def _run(
-        self, begin: Callable[..., Call], context: Context, proceed: Proceed, requests: object
-    ) -> Any:  # noqa: ANN401 - any message
+    async def _run(self, begin: Callable[..., Call], context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
         await self._entrance.turn()
         now = asyncio.get_running_loop().time()
         remaining: float | None = context.time_remaining()
         call = begin(
             request_id=request_id(context.invocation_metadata()),
-            request=requests,
             begun=now,
             deadline=inf if remaining is None else now + remaining,
         )

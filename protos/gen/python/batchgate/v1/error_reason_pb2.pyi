@@ -35,7 +35,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: "no provider is named \\"opnai\\"; known: azure-eu, openai"
     """
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 3
-    """INVALID_ARGUMENT, with BadRequest. A field is not as its comment says.
+    """INVALID_ARGUMENT, with BadRequest. A field is not as its comment says; the field `request` stands
+    for a message that cannot be read, or is missing.
 
     Example: "file_id: must be 1 to 256 letters, digits, '-', '_', '.' or ':'"
     """
@@ -214,7 +215,8 @@ ERROR_REASON_PROVIDER_UNKNOWN: ErrorReason.ValueType  # 2
 Example: "no provider is named \\"opnai\\"; known: azure-eu, openai"
 """
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 3
-"""INVALID_ARGUMENT, with BadRequest. A field is not as its comment says.
+"""INVALID_ARGUMENT, with BadRequest. A field is not as its comment says; the field `request` stands
+for a message that cannot be read, or is missing.
 
 Example: "file_id: must be 1 to 256 letters, digits, '-', '_', '.' or ':'"
 """
