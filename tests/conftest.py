@@ -4,7 +4,7 @@ import itertools
 import os
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +28,26 @@ from batchgate_server.application import Application
 from batchgate_server.providers.registry import Profile
 from batchgate_server.rest.transport import open_transport
 from batchgate_server.settings import Settings, load_settings
+from tests.secret_search import (
+    pytest_configure,
+    pytest_runtest_logreport,
+    pytest_runtest_logstart,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+    pytest_unconfigure,
+    secret,
+)
+
+__all__ = [
+    "pytest_configure",
+    "pytest_runtest_logreport",
+    "pytest_runtest_logstart",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+    "pytest_unconfigure",
+]
 
 CHUNK = 256 * 1024
 
@@ -111,7 +131,7 @@ class Account:
 @pytest.fixture
 def account(sandbox: SandboxServer) -> Account:
     """A fresh account; its key serves OpenAI and Azure OpenAI, which keep separate accounts."""
-    return Account(key=f"sk-{uuid.uuid4().hex}", url=sandbox.url)
+    return Account(key=secret(f"sk-{uuid.uuid4().hex}"), url=sandbox.url)
 
 
 class Gateway:
@@ -188,9 +208,15 @@ async def open_gateway(tmp_path: Path) -> AsyncIterator[OpenGateway]:
             settings: dict[str, Any],
             *,
             transport: Callable[[Profile], httpx.AsyncBaseTransport] | None = None,
+            config: Path | None = None,
+            environment: Mapping[str, str] | None = None,
         ) -> Gateway:
             listen = f"unix:{tmp_path}/gateway-{next(_sockets)}.sock"
-            loaded = load_settings(environment={}, overrides={"listen": listen, **settings})
+            loaded = load_settings(
+                config=config,
+                environment=environment or {},
+                overrides={"listen": listen, **settings},
+            )
             return await stack.enter_async_context(running_gateway(loaded, transport=transport))
 
         yield open_one

@@ -8,6 +8,7 @@ from time import perf_counter
 
 from batchgate_server.callers.allowance import Allowance, Kind
 from batchgate_server.callers.caller import ANONYMOUS, Caller
+from batchgate_server.callers.provider_key import ProviderKey
 from batchgate_server.errors import GatewayError
 
 
@@ -19,8 +20,18 @@ class Call:
     request_id: str
     receives_stream: bool = False
     """Whether the caller sends a stream of messages."""
+    sends_stream: bool = False
+    """Whether the caller gets a stream of messages."""
     started: float = field(default_factory=perf_counter)
     caller: Caller = ANONYMOUS
+    provider_key: ProviderKey | None = None
+    """The caller's own key, for profiles with `caller_credentials`."""
+    begun: float = 0.0
+    """When it began, by the event loop's clock."""
+    waiting_since: float = inf
+    """Since when the call waits for its caller to send or to read, by that clock; infinite if not."""
+    default_deadline: float = inf
+    """When the gateway ends the call, since its caller named no end."""
     deadline: float = inf
     """When the caller stops waiting, by the event loop's clock."""
     retries: int = 0
@@ -41,13 +52,16 @@ class Call:
     creating: str = ""
     """What may exist at the provider by now, such as "batch": a repeat could make another one."""
     request: object = field(default=None, repr=False)
-    """What the caller asked: a message, or a stream of them. Has contents, so it is shown nowhere."""
+    """What the caller asked, once it is read; None for a stream. Has contents, so it is shown nowhere."""
     ids: dict[str, str] = field(default_factory=dict)
     """What came to be or went at the provider, such as `created_batch_id`; added by `note_id`."""
     at_end: list[Callable[[], None]] = field(default_factory=list)
     """What is done when the call is over, however it ends."""
     noted_late: Callable[["Call"], None] | None = None
     """Told of an id that comes when the call is over: what was begun goes on without its caller."""
+    behind: int = 0
+    """How many pieces of its work go on by themselves, perhaps after its end."""
+    ended: bool = False
 
     def note_id(self, name: str, provider_id: str) -> None:
         """Remember what this call has made or removed at the provider."""
@@ -60,6 +74,8 @@ class Call:
         self.deadline = -inf
         while self.at_end:
             self.at_end.pop()()
+        self.ended = True
+        self.forget()
 
     def count_received(self, size: int) -> None:
         """Count file content that came from the caller.
@@ -76,6 +92,19 @@ class Call:
         self.sent_bytes += size
         for allowance in self.allowances:
             allowance.spend(size)
+
+    @property
+    def account(self) -> str:
+        """Whose account at the provider it is: "" for the gateway's own.
+
+        What is shared between calls is shared within one account only.
+        """
+        return self.provider_key.digest if self.provider_key else ""
+
+    def forget(self) -> None:
+        """Let go of the caller's key once nothing needs it: timers and the like may keep the call."""
+        if self.ended and not self.behind:
+            self.provider_key = None
 
 
 _current: ContextVar[Call] = ContextVar("call")

@@ -13,6 +13,8 @@
     ├── CallerNotPermitted        PERMISSION_DENIED    not this, not there, not with that model
     ├── CallerLimit               RESOURCE_EXHAUSTED   the caller is over a limit of its own
     ├── GatewayOverloaded         RESOURCE_EXHAUSTED   all callers together are too much
+    ├── CallTimeout               DEADLINE_EXCEEDED    no deadline of its own, and too long
+    ├── CallerIdle                DEADLINE_EXCEEDED    the caller neither sends nor reads
     ├── ServerDraining            UNAVAILABLE          shutting down
     ├── AuditUnavailable          UNAVAILABLE          no change without a record of it
     ├── InternalError             INTERNAL             a defect of the gateway
@@ -26,7 +28,7 @@
         ├── ProviderQuotaExceeded       RESOURCE_EXHAUSTED   quota, waiting does not help
         ├── ProviderTokenLimit          RESOURCE_EXHAUSTED   too many enqueued tokens
         ├── ProviderUnavailable         UNAVAILABLE          5xx, 408, broken off
-        ├── ProviderUnreachable         UNAVAILABLE          refused, DNS, TLS
+        ├── ProviderUnreachable         UNAVAILABLE          refused, DNS, TLS, proxy, no token
         ├── ProviderTimeout             UNAVAILABLE          too slow
         ├── ProviderBadResponse         INTERNAL             cannot be read
         └── OutcomeUnknown              UNKNOWN              a creation may have happened
@@ -167,6 +169,18 @@ class GatewayOverloaded(GatewayError):
     code, reason, retryable = StatusCode.RESOURCE_EXHAUSTED, "GATEWAY_OVERLOADED", True
 
 
+class CallTimeout(GatewayError):
+    """A call without a deadline took longer than the gateway's default."""
+
+    code, reason = StatusCode.DEADLINE_EXCEEDED, "CALL_TIMEOUT"
+
+
+class CallerIdle(GatewayError):
+    """The caller has neither sent nor read anything of its stream for too long."""
+
+    code, reason = StatusCode.DEADLINE_EXCEEDED, "CALLER_IDLE"
+
+
 class ServerDraining(GatewayError):
     """The gateway is shutting down."""
 
@@ -207,7 +221,7 @@ class ProviderRejected(ProviderError):
 
 
 class ProviderCredentialRejected(ProviderError):
-    """The provider refuses the gateway's own credential: 401."""
+    """The provider refuses the gateway's own credential, or the caller's own key: 401."""
 
     code, reason = StatusCode.FAILED_PRECONDITION, "PROVIDER_CREDENTIAL_REJECTED"
 
@@ -255,7 +269,7 @@ class ProviderUnavailable(ProviderError):
 
 
 class ProviderUnreachable(ProviderError):
-    """No connection: refused, DNS, TLS. The provider certainly did nothing."""
+    """No connection: refused, DNS, TLS, proxy; or no token. The provider certainly did nothing."""
 
     code, reason, retryable = StatusCode.UNAVAILABLE, "PROVIDER_UNREACHABLE", True
 

@@ -14,15 +14,23 @@ from batchgate_server.call import current_call
 from batchgate_server.errors import ProviderConflict, ProviderNotFound, ProviderRejected
 from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
-from batchgate_server.providers.credentials import BearerCredential, Credential
+from batchgate_server.outside import url_path
+from batchgate_server.providers.connections import proxy_source
+from batchgate_server.providers.credentials import (
+    CallerCredential,
+    ConfiguredCredential,
+    Form,
+    bearer,
+)
 from batchgate_server.providers.paging import page_of
 from batchgate_server.providers.users import Users
 from batchgate_server.rest.breaker import Breaker, Limits
 from batchgate_server.rest.client import Endpoint, Params, RestClient
+from batchgate_server.rest.credential import Credential
 from batchgate_server.rest.models import RestBatch, RestFile, RestResource, text
 from batchgate_server.rest.multipart import Multipart
 from batchgate_server.rest.retrying import Retries
-from batchgate_server.rest.secrets import cleaner
+from batchgate_server.rest.secrets import cleaner, proxy_secrets
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
 from batchgate_server.version import USER_AGENT
 
@@ -54,14 +62,16 @@ class OpenAIProvider:
         self.background = Background()
         self.users = Users()
         self._checked: dict[tuple[str, frozenset[str]], None] = {}
-        credential = self._credential()
+        self._identity = self._credential()
+        self._proxy = proxy_source(profile)
         self.rest = RestClient(
             Endpoint(
                 provider=profile.name,
                 base_url=self._base_url(),
                 params=self._params(),
-                headers=lambda: [*credential.headers(), *self._tenancy()],
-                clean=cleaner(credential.secrets()),
+                headers=self._tenancy(),
+                credential=self._identity,
+                clean=self._clean,
                 timeout_seconds=profile.timeout_seconds,
                 connect_timeout_seconds=profile.connect_timeout_seconds,
                 idle_timeout_seconds=profile.idle_timeout_seconds,
@@ -145,6 +155,7 @@ class OpenAIProvider:
         """Let creations come to their end, and close all connections."""
         await self.background.aclose()
         await self.rest.aclose()
+        await self._identity.aclose()
 
     async def create_file(self, new: NewFile) -> RestFile:
         """Upload a file while its content arrives."""
@@ -162,7 +173,7 @@ class OpenAIProvider:
 
     async def get_file(self, file_id: str) -> RestFile:
         """Get a file."""
-        return self._read(RestFile, await self.rest.call("GET", f"/files/{file_id}"))
+        return self._read(RestFile, await self.rest.call("GET", self._path("files", file_id)))
 
     async def list_files(
         self, *, purpose: str, ascending: bool, cursor: Cursor | None, size: int
@@ -176,7 +187,7 @@ class OpenAIProvider:
     async def delete_file(self, file_id: str) -> bool:
         """Delete a file; true where the answer is just a success, or says nothing else."""
         try:
-            answer = await self.rest.call("DELETE", f"/files/{file_id}")
+            answer = await self.rest.call("DELETE", self._path("files", file_id))
             deleted = not (isinstance(answer, Mapping) and answer.get("deleted") is False)
         except ProviderNotFound as exc:
             # Has an attempt before deleted it, and only its answer was lost?
@@ -191,7 +202,7 @@ class OpenAIProvider:
         self, file_id: str, *, headers: Params = ()
     ) -> AbstractAsyncContextManager[httpx.Response]:
         """A file's content, as a response to be read."""
-        return self.rest.download(f"/files/{file_id}/content", headers=headers)
+        return self.rest.download(self._path("files", file_id, "content"), headers=headers)
 
     def check_batch(self, new: NewBatch) -> None:
         """Refuse, before anything is sent, what this provider cannot do at all.
@@ -221,7 +232,7 @@ class OpenAIProvider:
 
     async def get_batch(self, batch_id: str) -> RestBatch:
         """Get a batch."""
-        return self._read(RestBatch, await self.rest.call("GET", f"/batches/{batch_id}"))
+        return self._read(RestBatch, await self.rest.call("GET", self._path("batches", batch_id)))
 
     async def list_batches(self, *, cursor: Cursor | None, size: int) -> Page[RestBatch]:
         """A page of batches, newest first."""
@@ -232,7 +243,7 @@ class OpenAIProvider:
     async def cancel_batch(self, batch_id: str) -> RestBatch:
         """Cancel a batch. Tried again as reads are: a second cancellation changes nothing."""
         try:
-            answer = await self.rest.call("POST", f"/batches/{batch_id}/cancel")
+            answer = await self.rest.call("POST", self._path("batches", batch_id, "cancel"))
         except (ProviderConflict, ProviderRejected) as exc:
             if exc.perhaps_done:
                 # Refused since an attempt before was carried out, and only its answer was lost?
@@ -241,6 +252,17 @@ class OpenAIProvider:
                     return batch
             raise
         return self._read(RestBatch, answer)
+
+    def _clean(self, text: str) -> str:
+        # The cleaner is made when it is needed, in errors: what it has to know changes.
+        proxies = self._proxy.known() if self._proxy else ()
+        return cleaner([*self._identity.secrets(), *proxy_secrets(proxies)])(text)
+
+    def _key_credential(self, form: Form) -> Credential:
+        if self.profile.caller_credentials:
+            return CallerCredential(self.name, form)
+        assert self.profile.api_key  # noqa: S101 - settings allow no profile without a credential
+        return ConfiguredCredential(self.profile.api_key, form)
 
     # What differs between kinds.
 
@@ -252,8 +274,7 @@ class OpenAIProvider:
         return ()
 
     def _credential(self) -> Credential:
-        assert isinstance(self.profile, OpenAIProfile)  # noqa: S101 - the registry pairs them
-        return BearerCredential(self.profile.api_key)
+        return self._key_credential(bearer)
 
     def _tenancy(self) -> Params:
         assert isinstance(self.profile, OpenAIProfile)  # noqa: S101 - the registry pairs them
@@ -268,6 +289,15 @@ class OpenAIProvider:
         if seconds is None:
             return ()
         return (("expires_after[anchor]", "created_at"), ("expires_after[seconds]", str(seconds)))
+
+    def _path(self, *segments: str) -> str:
+        try:
+            return url_path(*segments)
+        except ValueError as exc:
+            # Callers' ids are checked where they come in, so this one came in an answer.
+            raise self.rest.unreadable(
+                "named a file or a batch by what cannot be an id", created=False
+            ) from exc
 
     # Reading answers.
 

@@ -25,8 +25,10 @@ from batchgate_server.errors import (
     ProviderRejected,
     ProviderTokenLimit,
     ProviderUnavailable,
+    ProviderUnreachable,
     Violation,
 )
+from batchgate_server.outside import one_line
 from batchgate_server.rest.models import text
 
 # UTF-8 bytes. Errors travel in headers, where the message stands up to three times, percent-encoded
@@ -53,6 +55,7 @@ BY_STATUS: Mapping[int, type[GatewayError]] = {
     401: ProviderCredentialRejected,
     403: ProviderForbidden,
     404: ProviderNotFound,
+    407: ProviderUnreachable,  # a proxy's word, which has passed nothing on
     408: ProviderUnavailable,
     409: ProviderConflict,
     413: FileTooLarge,
@@ -139,17 +142,18 @@ def failure(
     body: bytes,
     clean: Callable[[str], str],
     may_have_created: bool,
+    credential: str = "the gateway's credential",
 ) -> GatewayError:
     """The exception for an answer that is no success.
 
     `clean` takes secrets out of the provider's message; `may_have_created` says that a creation was
-    sent whole, so that an unclear failure must not invite a repeat.
+    sent whole, so that an unclear failure must not invite a repeat; `credential` names the one used.
     """
     error = read_error(body)
 
     def fit(value: str, size: int = MAX_WORD_BYTES) -> str:
         # Cleaned before it is shortened: half a secret would not be recognised.
-        return tidy(clean(value), size=size)
+        return one_line(clean(value), size=size)
 
     said = fit(error.message, MAX_MESSAGE_BYTES) or WITHOUT_WORDS.get(
         status, f"HTTP status {status}"
@@ -165,7 +169,7 @@ def failure(
     message = f"{provider}: {said}"
     violations = []
     if kind is ProviderCredentialRejected:
-        message = f"{provider} refused the gateway's credential: {said}"
+        message = f"{provider} refused {credential}: {said}"
     elif may_have_created and kind is ProviderUnavailable and status not in CERTAIN_FAILURES:
         kind = OutcomeUnknown
         message = f"{provider} failed ({said}) after the request was sent: look before repeating it"
@@ -203,12 +207,3 @@ def _kind(status: int, error: ErrorBody) -> type[GatewayError]:
     if status >= 500:  # noqa: PLR2004 - an HTTP status
         return ProviderUnavailable
     return ProviderRejected if status >= 400 else ProviderBadResponse  # noqa: PLR2004 - an HTTP status
-
-
-def tidy(value: str, *, size: int = MAX_MESSAGE_BYTES) -> str:
-    """One line of printable characters, of at most `size` bytes in UTF-8."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
-    encoded = line.encode()
-    if len(encoded) <= size:
-        return line
-    return encoded[: size - len("…".encode())].decode(errors="ignore") + "…"
