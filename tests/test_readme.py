@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,7 +86,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(*command: str, ready: str, **environment: str) -> Iterator[None]:
+def started(
+    *command: str, ready: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Iterator[None]:
     """A process of ours, from its word that it is ready to its clean end."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "AZURE_"))}
     process = subprocess.Popen(
@@ -94,7 +96,8 @@ def started(*command: str, ready: str, **environment: str) -> Iterator[None]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env={**clean, **environment},
+        cwd=cwd,
+        env={**clean, **(environment or {})},
     )
     assert process.stdout
     with process:
@@ -112,7 +115,8 @@ class Shell:
 
     def __init__(self, directory: Path, *, port: int) -> None:
         self._directory = directory
-        self._path = f"{Path(tool('grpcurl')).parent}:{os.environ['PATH']}"
+        programs = (tool("grpcurl"), sys.executable)
+        self._path = ":".join([*(str(Path(one).parent) for one in programs), os.environ["PATH"]])
         self.words = {"127.0.0.1:50051": f"127.0.0.1:{port}"}
 
     def run(self, block: str) -> subprocess.CompletedProcess[str]:
@@ -146,7 +150,9 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     environment = dict(word.split("=", 1) for word in words)
     with (
         started("sandbox", "--listen", f"127.0.0.1:{provider}", ready="listening"),
-        started("serve", "--listen", f"127.0.0.1:{port}", ready="listening", **environment),
+        started(
+            "serve", "--listen", f"127.0.0.1:{port}", ready="listening", environment=environment
+        ),
     ):
         yield shell
 

@@ -139,9 +139,12 @@ async def test_who_calls_through_nginx(
 ) -> None:
     """A certificate ends where TLS ends; a token and bytes passed through arrive."""
     token = new_token()
-    callers = {"by-token": {"token_sha256": [digest(token)]}, "by-name": {"san": [SPIFFE]}}
-    plain = await open_tls(callers=callers)
-    secure = await open_tls(tls=tls_of(server, client_ca=authority.file), callers=callers)
+    by_token = {"by-token": {"token_sha256": [digest(token)]}}
+    plain = await open_tls(callers=by_token)
+    secure = await open_tls(
+        tls=tls_of(server, client_ca=authority.file),
+        callers={**by_token, "by-name": {"san": [SPIFFE]}},
+    )
     worker = authority.issue("worker", san=[SPIFFE])
     ends, passes = tmp_path / "ends", tmp_path / "passes"
     ends.mkdir()
