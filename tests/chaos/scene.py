@@ -135,7 +135,9 @@ class Scene:
 
     def furnish(self) -> None:
         """Make a sandbox that has just begun to live ready for callers."""
-        self.account.settings(step_seconds=STEP_SECONDS, file_pending_seconds=STEP_SECONDS)
+        self.account.settings(
+            step_seconds=STEP_SECONDS, file_pending_seconds=STEP_SECONDS, max_batch_files=10**6
+        )
 
     def run(self, name: str, *hands: Hand, seed: str, seconds: float) -> Run:
         """Let callers work for so many seconds while each hand does its worst, and look at it all.
