@@ -389,4 +389,4 @@ def row_word(row: pb.BatchResult) -> str:
 
 def described(attempt: Attempt) -> str:
     """A call in a line."""
-    return f"{attempt.kind} {attempt.number} {attempt.end} after {attempt.lasted:.1f} s: {attempt.end.message}"
+    return f"{attempt.kind} {attempt.request_id_of_call}: {attempt.end} after {attempt.lasted:.1f} s: {attempt.end.message}"

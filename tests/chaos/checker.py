@@ -181,7 +181,7 @@ def _check_rows(verdict: Verdict, journal: Journal) -> None:
 
 
 def _check_end(verdict: Verdict, attempt: Attempt, *, connections_broke: bool) -> None:
-    end, described = attempt.end, f"{attempt.kind} {attempt.number}: {attempt.end}"
+    end, described = attempt.end, f"{attempt.kind} {attempt.request_id_of_call}: {attempt.end}"
     late = attempt.lasted > attempt.deadline + LATENESS_SECONDS
     verdict.look(
         "in time",

@@ -24,7 +24,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def judge(record_property: Callable[[str, object], None]) -> Judge:
+def judge(scene: Scene, record_property: Callable[[str, object], None]) -> Judge:
     """Puts a run into the table, and fails the test if an invariant did not hold."""
 
     def work(run: Run) -> None:
@@ -34,7 +34,8 @@ def judge(record_property: Callable[[str, object], None]) -> Judge:
         violations = run.verdict.violations
         assert not violations, (
             f"{len(violations)} violations, seed {run.seed} "
-            f"(again: CHAOS_SEED={run.seed} make chaos)\n{run.verdict}"
+            f"(again: CHAOS_SEED={run.seed} make chaos)\n{run.verdict}\n"
+            + "\n".join(scene.log_of(str(run.verdict)))
         )
 
     return work

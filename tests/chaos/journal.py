@@ -76,6 +76,16 @@ class Attempt:
     life: int = 0
     """Which of the provider's lives it fell into; 0 if into two."""
 
+    @property
+    def request_id_of_call(self) -> str:
+        """By which the gateway's log knows it."""
+        return f"attempt-{self.number}"
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """What goes along with the call."""
+        return (("x-request-id", self.request_id_of_call),)
+
 
 @dataclass
 class Reading:

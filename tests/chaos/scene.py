@@ -4,6 +4,7 @@ Seen from a run: `with Scene(directory) as scene: scene.run(seed, plan)`.
 """
 
 import itertools
+import re
 import signal
 import threading
 import time
@@ -177,6 +178,12 @@ class Scene:
         new.symlink_to(target)
         new.replace(self._audit)
         self.gateway.signal(signal.SIGHUP)
+
+    def log_of(self, text: str) -> list[str]:
+        """What the gateway's log has of the calls that a text names."""
+        calls = set(re.findall(r"attempt-\d+", text))
+        lines = self.gateway.log.read_text(errors="replace").splitlines()
+        return [line for line in lines if calls & set(re.findall(r"attempt-\d+", line))]
 
     def heal(self) -> None:
         """End all that could still go wrong."""

@@ -57,7 +57,7 @@ class Stub:
         kind = type(request).__name__.removesuffix("Request")
         attempt = self.journal.begin(kind, deadline=deadline, **known)
         try:
-            answer = method(request, timeout=deadline)
+            answer = method(request, timeout=deadline, metadata=attempt.metadata)
         except grpc.RpcError as error:
             self.journal.over(attempt, end_of(error))
             return None, attempt
@@ -76,7 +76,7 @@ class Stub:
         kind = type(request).__name__.removesuffix("Request")
         attempt = self.journal.begin(kind, deadline=deadline)
         try:
-            for message in method(request, timeout=deadline):
+            for message in method(request, timeout=deadline, metadata=attempt.metadata):
                 take(message)
         except grpc.RpcError as error:
             self.journal.over(attempt, end_of(error))
@@ -157,7 +157,7 @@ class Stub:
                 # gRPC asks for more only to learn that there is none; then it tells the end.
                 attempt.whole = True
 
-        calls.append(method.future(noted(), timeout=attempt.deadline))
+        calls.append(method.future(noted(), timeout=attempt.deadline, metadata=attempt.metadata))
         begun.set()
         try:
             answer = calls[0].result()
