@@ -19,7 +19,7 @@ PROVIDERS = ("openai", "azure")
 PAUSE_SECONDS = (0.05, 0.3)
 # How long a caller goes on repeating when all is well again.
 PATIENCE_SECONDS = 25.0
-WORDS = "the quick brown fox jumps over the lazy dog and comes back every morning".split()
+TEXT = "the quick brown fox jumps over the lazy dog"
 
 
 class World:
@@ -86,9 +86,7 @@ class Caller:
         """Cancel an upload in the middle."""
         content = self._random.randbytes(self._random.choice([70_000, 700_000, 3_000_000]))
         where = self._random.randrange(len(content))
-        self._stub.upload(
-            content, cancel_at=where, **self._announced(b"", checked=False)
-        )
+        self._stub.upload(content, cancel_at=where, **self._announced(b"", checked=False))
 
     def faulty(self) -> None:
         """Upload what is not as announced, or has faulty lines: never a file."""
@@ -194,8 +192,12 @@ class Caller:
         )
 
         def create() -> Result:
-            known = {"operation": operation, "request_id": request.request_id}
-            answer, attempt = self._stub.unary(self._stub.batches.CreateBatch, request, **known)
+            answer, attempt = self._stub.unary(
+                self._stub.batches.CreateBatch,
+                request,
+                operation=operation,
+                request_id=request.request_id,
+            )
             attempt.batch_id = answer.batch.id if answer else ""
             return answer, attempt
 
@@ -241,7 +243,7 @@ class Caller:
         watch = pb.WatchBatchRequest(provider=self._provider, batch_id=batch_id)
 
         def watched() -> Result:
-            statuses: list[int] = []
+            statuses: list[Any] = []
             attempt = self._stub.stream(
                 self._stub.batches.WatchBatch,
                 watch,
@@ -333,9 +335,7 @@ class Caller:
 
     def _announced(self, content: bytes, *, checked: bool) -> dict[str, Any]:
         """Metadata of an upload, which tells size or digest or neither beforehand."""
-        check = (
-            file_service_pb2.JSONL_CHECK_STRICT if checked else file_service_pb2.JSONL_CHECK_OFF
-        )
+        check = file_service_pb2.JSONL_CHECK_STRICT if checked else file_service_pb2.JSONL_CHECK_OFF
         told: dict[str, Any] = {"jsonl_check": check, "provider": self._provider}
         if content and self._chance(0.4):
             told["size_bytes"] = len(content)
@@ -376,7 +376,7 @@ class Caller:
 
 def row_text(operation: int, row: int) -> str:
     """What a row says, so that its answer cannot be another row's."""
-    return f"{operation} {row} {' '.join(WORDS[: row % len(WORDS)])}"
+    return f"{operation} {row} {TEXT[: row % len(TEXT)]}"
 
 
 def row_word(row: pb.BatchResult) -> str:

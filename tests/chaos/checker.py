@@ -13,8 +13,8 @@ invariant      what holds, whatever breaks
 ``rows``       Results and downloads that were read to the end, through any number of breaks, have
                each row once and each byte in its place; none was seen twice on the way.
 ``statuses``   Each call ended with a status of the contract's table, or with gRPC's own: UNAVAILABLE
-               where the connection broke, CANCELLED where the caller cancelled, DEADLINE_EXCEEDED
-               where its time was over.
+               where the connection broke, CANCELLED where the caller cancelled or the gateway's
+               process was just ending, DEADLINE_EXCEEDED where its time was over.
 ``in time``    No call lasted longer than its deadline.
 ``recovery``   What is safe to repeat went well soon after the last fault.
 ``at rest``    When all callers have gone, the gateway has the descriptors, connections, threads,
@@ -26,6 +26,7 @@ A call whose provider has forgotten everything meanwhile is held to the last fou
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from batchgate_server import errors
@@ -73,17 +74,17 @@ class Verdict:
         return "\n".join(f"{invariant}: {what}" for invariant, what in self.violations)
 
 
-def check(journal: Journal, truth: Truth, *, connections_broke: bool) -> Verdict:
+def check(journal: Journal, truth: Truth, *, own_statuses: AbstractSet[str]) -> Verdict:
     """Look at all but the gateway itself.
 
-    `connections_broke` tells whether callers may have lost their connections to the gateway.
+    `own_statuses` are those that gRPC itself may have told, beside what callers brought about.
     """
     verdict = Verdict()
     _check_batches(verdict, journal, truth)
     _check_files(verdict, journal, truth)
     _check_rows(verdict, journal)
     for attempt in journal.attempts:
-        _check_end(verdict, attempt, connections_broke=connections_broke)
+        _check_end(verdict, attempt, own_statuses=own_statuses)
     for told in journal.abandoned:
         verdict.violations.append(("recovery", told))
     verdict.looked_at["recovery"] += len(journal.readings) + len(journal.watches)
@@ -180,7 +181,7 @@ def _check_rows(verdict: Verdict, journal: Journal) -> None:
         )
 
 
-def _check_end(verdict: Verdict, attempt: Attempt, *, connections_broke: bool) -> None:
+def _check_end(verdict: Verdict, attempt: Attempt, *, own_statuses: AbstractSet[str]) -> None:
     end, described = attempt.end, f"{attempt.kind} {attempt.request_id_of_call}: {attempt.end}"
     late = attempt.lasted > attempt.deadline + LATENESS_SECONDS
     verdict.look(
@@ -189,11 +190,11 @@ def _check_end(verdict: Verdict, attempt: Attempt, *, connections_broke: bool) -
         or_else=f"{described} after {attempt.lasted:.1f} s of {attempt.deadline:.0f}",
     )
     own = {
-        "UNAVAILABLE": connections_broke,
-        "CANCELLED": attempt.cancelled,
-        "DEADLINE_EXCEEDED": attempt.lasted > attempt.deadline - 0.5,
+        *own_statuses,
+        *(["CANCELLED"] if attempt.cancelled else []),
+        *(["DEADLINE_EXCEEDED"] if attempt.lasted > attempt.deadline - 0.5 else []),
     }
-    holds = end.ok or ((end.code, end.reason) in TABLE if end.reason else own.get(end.code, False))
+    holds = end.ok or ((end.code, end.reason) in TABLE if end.reason else end.code in own)
     verdict.look("statuses", holds=holds, or_else=f"{described}: {end.message}")
 
 

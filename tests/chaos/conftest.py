@@ -60,4 +60,3 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if rows:
         terminalreporter.section("chaos: what was tried, and what held")
         terminalreporter.write_line(table(rows))
-

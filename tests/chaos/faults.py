@@ -22,8 +22,8 @@ class Fault:
 
     name: str
     inflict: Inflict
-    breaks_connections: bool = False
-    """Whether callers may lose their connections to the gateway."""
+    own: frozenset[str] = frozenset()
+    """What gRPC itself may tell callers, where the gateway's word cannot reach them."""
     hold: tuple[float, float] = (0.1, 0.6)
     """For how many seconds, at least and at most."""
     pause: tuple[float, float] = (0.05, 0.4)
@@ -40,16 +40,14 @@ def provider_way(scene: Scene) -> Proxy:
     return scene.provider_way
 
 
-def toxic(
-    way: Way, kind: str, stream: Stream | None = None, **attributes: tuple[int, int]
-) -> Inflict:
-    """A toxic of toxiproxy's, in a random direction if none is named; attributes are ranges."""
+def toxic(way: Way, kind: str, **attributes: tuple[int, int]) -> Inflict:
+    """A toxic of toxiproxy's, in a random direction; its attributes are from these ranges."""
 
     @contextmanager
     def inflict(scene: Scene, chance: random.Random) -> Iterator[None]:
         proxy = way(scene)
         chosen = {name: chance.randint(*most) for name, most in attributes.items()}
-        direction = stream or chance.choice(("upstream", "downstream"))
+        direction: Stream = chance.choice(("upstream", "downstream"))
         name = proxy.add(kind, stream=direction, **chosen)
         yield
         proxy.remove(name)
@@ -140,6 +138,9 @@ def audit_disk_full(scene: Scene, chance: random.Random) -> Iterator[None]:
         scene.redirect_audit(scene.audit_file)
 
 
+BROKEN = frozenset({"UNAVAILABLE"})
+# gRPC's server ends calls so that arrive in its very last moment; the gateway never sees them.
+STOPPED = BROKEN | {"CANCELLED"}
 UPLOADS, BATCHES = "*/files", "*/batches"
 LOST: tuple[dict[str, Any], ...] = tuple(
     {"kind": kind, "method": "POST", "path": path, "process": True}
@@ -162,7 +163,9 @@ ODD = (
 LATENCY: dict[str, tuple[int, int]] = {"latency": (20, 300), "jitter": (0, 50)}
 
 ON_THE_WAYS = tuple(
-    Fault(f"{name} {between}", make(way), breaks_connections=way is callers_way and breaks)
+    Fault(
+        f"{name} {between}", make(way), own=BROKEN if way is callers_way and breaks else frozenset()
+    )
     for way, between in (
         (callers_way, "between callers and gateway"),
         (provider_way, "between gateway and provider"),
@@ -201,14 +204,12 @@ OF_THE_PROVIDER = (
     Fault("provider frozen (SIGSTOP)", provider_frozen),
 )
 OF_PROCESSES = (
-    Fault("gateway killed (SIGKILL)", gateway_killed, breaks_connections=True, pause=(0.5, 1.5)),
-    Fault("gateway restarted (SIGTERM)", gateway_restarted, breaks_connections=True, pause=(0.5, 1)),
+    Fault("gateway killed (SIGKILL)", gateway_killed, own=BROKEN, pause=(0.5, 1.5)),
+    Fault("gateway restarted (SIGTERM)", gateway_restarted, own=STOPPED, pause=(0.5, 1)),
     Fault("gateway frozen (SIGSTOP)", gateway_frozen),
     Fault("audit log's disk full", audit_disk_full, hold=(0.3, 1.0)),
 )
-FORGETTING = (
-    Fault("provider killed (SIGKILL), all forgotten", provider_killed, pause=(0.8, 1.5)),
-)
+FORGETTING = (Fault("provider killed (SIGKILL), all forgotten", provider_killed, pause=(0.8, 1.5)),)
 ALL = (*ON_THE_WAYS, *OF_THE_PROVIDER, *OF_PROCESSES, *FORGETTING)
 
 
@@ -217,7 +218,7 @@ def hand(faults: Sequence[Fault], *, seed: str) -> Hand:
 
     def work(scene: Scene, run: Run, until: float) -> None:
         chance = random.Random(seed)
-        run.connections_broke |= any(fault.breaks_connections for fault in faults)
+        run.own_statuses |= {one for fault in faults for one in fault.own}
         while True:
             fault = chance.choice(faults)
             time.sleep(chance.uniform(*fault.pause))

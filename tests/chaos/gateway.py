@@ -33,5 +33,6 @@ def run(program: Coroutine[Any, Any, Any], **options: Any) -> Any:
 
 
 if __name__ == "__main__":
-    original, uvloop.run = uvloop.run, run
+    original = uvloop.run
+    vars(uvloop)["run"] = run
     main()

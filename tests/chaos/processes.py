@@ -107,7 +107,8 @@ class Gateway(Process):
     def vitals(self) -> Vitals:
         """What it holds now."""
         process = psutil.Process(self.pid)
-        sockets = [one for one in process.net_connections("tcp") if one.raddr]
+        connected = (psutil.CONN_ESTABLISHED, psutil.CONN_CLOSE_WAIT)
+        sockets = [one for one in process.net_connections("tcp") if one.status in connected]
         callers = sum(one.laddr.port == self.port for one in sockets)
         return Vitals(
             memory=process.memory_info().rss / 2**20,

@@ -69,8 +69,8 @@ class Run:
     name: str
     seed: str
     journal: Journal
-    connections_broke: bool = False
-    """Whether callers may have lost their connections to the gateway."""
+    own_statuses: set[str] = field(default_factory=set)
+    """What gRPC itself may have told callers."""
     inflicted: Counter[str] = field(default_factory=Counter)
     truth: Truth = field(default_factory=lambda: Truth([], []))
     verdict: Verdict = field(default_factory=Verdict)
@@ -201,5 +201,5 @@ class Scene:
         rests = eventually(resting, seconds=SETTLE_SECONDS)
         run.truth = self.account.truth(but=self._earlier)
         self._earlier |= run.truth.ids()
-        run.verdict = check(run.journal, run.truth, connections_broke=run.connections_broke)
+        run.verdict = check(run.journal, run.truth, own_statuses=run.own_statuses)
         run.verdict.look("at rest", holds=rests, or_else=", ".join(left))

@@ -137,7 +137,7 @@ class Stub:
 
     def _sending(
         self,
-        method: Callable[..., Any],
+        method: Any,
         messages: Iterator[Any],
         attempt: Attempt,
         *,

@@ -1,7 +1,8 @@
 """What the provider holds, asked of the sandbox itself, past the gateway and all proxies."""
 
 import hashlib
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -43,7 +44,7 @@ class Truth:
 
     def ids(self) -> set[str]:
         """Of all."""
-        return {one.id for one in (*self.files, *self.batches)}
+        return {*(one.id for one in self.files), *(one.id for one in self.batches)}
 
 
 class Account:
@@ -65,7 +66,7 @@ class Account:
     ) -> None:
         self._http.close()
 
-    def truth(self, *, but: Set[str] = frozenset()) -> Truth:
+    def truth(self, *, but: AbstractSet[str] = frozenset()) -> Truth:
         """What the accounts hold, but for these ids."""
         files: list[TrueFile] = []
         batches: list[TrueBatch] = []
