@@ -75,6 +75,12 @@ class Account:
             )
             assert answer.status_code < 300, answer.text
 
+    async def mend(self) -> None:
+        """Let nothing of this account go wrong any more."""
+        async with httpx.AsyncClient(verify=tls()) as client:
+            answer = await client.delete(f"{self.url}/_sandbox/faults", params={"key": self.key})
+            assert answer.status_code < 300, answer.text
+
     async def settings(self, **changes: object) -> None:
         """Change the account's settings; see `batchgate_sandbox.accounts.Settings`."""
         async with httpx.AsyncClient(verify=tls()) as client:
@@ -190,11 +196,16 @@ async def open_gateway(tmp_path: Path) -> AsyncIterator[OpenGateway]:
         yield open_one
 
 
+# What is tried again is tried at once, and waits of seconds are none that a test waits for.
+IMPATIENT = {"retry_first_seconds": 0.002, "retry_cap_seconds": 0.05}
+
+
 def profiles(account: Account) -> dict[str, Any]:
     """A profile of each flavour that the sandbox speaks, all with one key."""
-    azure = {"kind": "azure_openai", "endpoint": account.url, "api_key": account.key}
+    key = {"api_key": account.key, **IMPATIENT}
+    azure = {"kind": "azure_openai", "endpoint": account.url, **key}
     return {
-        "openai": {"kind": "openai", "base_url": f"{account.url}/v1", "api_key": account.key},
+        "openai": {"kind": "openai", "base_url": f"{account.url}/v1", **key},
         "azure": {**azure, "api_version": "v1"},
         "azure-dated": {**azure, "api_version": "2024-10-21"},
         "azure-preview": {**azure, "api_version": "2025-04-01-preview"},

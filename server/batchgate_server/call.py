@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from math import inf
 from time import perf_counter
 
 from batchgate_server.callers.allowance import Allowance, Kind
@@ -20,6 +21,10 @@ class Call:
     """Whether the caller sends a stream of messages."""
     started: float = field(default_factory=perf_counter)
     caller: Caller = ANONYMOUS
+    deadline: float = inf
+    """When the caller stops waiting, by the event loop's clock."""
+    retries: int = 0
+    """How often the provider was asked again."""
     kind: Kind = Kind.CALL
     allowances: tuple[Allowance, ...] = ()
     """What the call takes its bytes from."""
@@ -51,7 +56,8 @@ class Call:
             self.noted_late(self)
 
     def end(self) -> None:
-        """The call is over: let go of what it used."""
+        """The call is over: let go of what it used; what goes on without it is not tried again."""
+        self.deadline = -inf
         while self.at_end:
             self.at_end.pop()()
 

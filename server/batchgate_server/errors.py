@@ -61,6 +61,11 @@ class GatewayError(Exception):
     # Whether RetryInfo goes along, with `retry_seconds` or a default.
     retryable: ClassVar[bool] = False
 
+    advice: bool | None = None
+    """Whether the provider says that the request should be sent again, if it says so."""
+    perhaps_done: bool = False
+    """Whether an earlier attempt at the same may have been carried out."""
+
     def __init__(
         self,
         message: str,
@@ -73,6 +78,8 @@ class GatewayError(Exception):
         self.message = message
         self.metadata = dict(metadata or {})
         self.violations = tuple(violations)
+        self.asked_seconds = retry_seconds
+        """How long to wait, where somebody knows; `retry_seconds` may be a guess."""
         self.retry_seconds = (
             (DEFAULT_RETRY_SECONDS if retry_seconds is None else retry_seconds)
             if self.retryable

@@ -10,7 +10,7 @@ import platform
 import sys
 from itertools import chain
 
-from tests.benchmarks import checks, startup, submit, transfers, unary
+from tests.benchmarks import checks, retrying, startup, submit, transfers, trust, unary
 from tests.benchmarks.figures import say, table
 
 
@@ -29,6 +29,14 @@ def main() -> int:
         table(
             "Unary, the gateway on one core",
             unary.figures(repeats=2 if quick else 7, calls=2000 if quick else 8000),
+        ),
+        table(
+            "Retries and breaker, where nothing fails",
+            retrying.figures(repeats=4 if quick else 20, calls=2000 if quick else 4000),
+        ),
+        table(
+            "Callers, limits and audit",
+            trust.figures(repeats=2 if quick else 10, calls=1000 if quick else 3000),
         ),
         table("Transfers", transfers.figures(repeats=2 if quick else 9)),
         table("Checked uploads", checks.figures(repeats=2 if quick else 9)),

@@ -56,7 +56,11 @@ class Gateway:
 
 @contextmanager
 def gateway(
-    provider: str, *, core: int | None = None, configuration: str = ""
+    provider: str,
+    *,
+    core: int | None = None,
+    configuration: str = "",
+    program: Sequence[str] = GATEWAY,
 ) -> Iterator[Gateway]:
     """A gateway whose only provider is at the URL `provider`; it logs JSON to a file.
 
@@ -69,7 +73,7 @@ def gateway(
     }
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
-        command = [*GATEWAY, "--listen", "127.0.0.1:0", "--log-format", "json"]
+        command = [*program, "--listen", "127.0.0.1:0", "--log-format", "json"]
         if configuration:
             file = Path(folder, "batchgate.toml")
             file.write_text(configuration)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,15 +79,27 @@ class Run:
         self.slowest_ms.append(percentiles[98])
 
 
-def h2load(program: str, address: str, *, callers: int, calls: int) -> tuple[list[float], float]:
-    """Milliseconds of each call that HTTP knows as a success, and the seconds of all."""
+def h2load(
+    program: str,
+    address: str,
+    *,
+    callers: int,
+    calls: int,
+    method: str = METHOD,
+    headers: Sequence[str] = (),
+) -> tuple[list[float], float]:
+    """Milliseconds of each call that HTTP knows as a success, and the seconds of all.
+
+    The request is one for a batch, whatever the method; `headers` are further ones.
+    """
     message = REQUEST.SerializeToString()
     with tempfile.TemporaryDirectory() as folder:
         body, log = Path(folder, "body"), Path(folder, "log")
         body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
-        command = [program, f"http://{address}{METHOD}", "--clients=1", f"--requests={calls}"]
+        command = [program, f"http://{address}{method}", "--clients=1", f"--requests={calls}"]
         command += [f"--max-concurrent-streams={callers}", f"--data={body}", f"--log-file={log}"]
         command += ["--header=content-type: application/grpc", "--header=te: trailers"]
+        command += [f"--header={header}" for header in headers]
         with processes.on_core(OTHERS_CORE):
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         rows = [[int(cell) for cell in line.split()] for line in log.read_text().splitlines()]

@@ -34,6 +34,7 @@ FIELDS = {
     "duration_ms",
     "received_bytes",
     "sent_bytes",
+    "retries",
     "request_id",
     "provider_request_id",
 }

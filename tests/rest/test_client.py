@@ -13,6 +13,7 @@ import pytest
 
 from batchgate_server.errors import (
     GatewayError,
+    GatewayOverloaded,
     OutcomeUnknown,
     ProviderBadResponse,
     ProviderRateLimited,
@@ -20,8 +21,10 @@ from batchgate_server.errors import (
     ProviderUnavailable,
     ProviderUnreachable,
 )
+from batchgate_server.rest.breaker import Breaker, Limits
 from batchgate_server.rest.client import MAX_ANSWER_BYTES, Endpoint, RestClient
 from batchgate_server.rest.models import RestBatch
+from batchgate_server.rest.retrying import Retries
 from batchgate_server.rest.secrets import cleaner
 
 Handler = Callable[[httpx.Request], httpx.Response]
@@ -39,10 +42,15 @@ def client(handler: Handler, **endpoint: Any) -> RestClient:
         "timeout_seconds": 5.0,
         "connect_timeout_seconds": 1.0,
         "idle_timeout_seconds": 1.0,
+        "retries": Retries(most=0, first_seconds=0.002, cap_seconds=0.05),
         **endpoint,
     }
-    transport = httpx.MockTransport(handler)
-    return RestClient(Endpoint(**given), transport=transport, user_agent="batchgate/test")
+    return RestClient(
+        Endpoint(**given),
+        breaker=Breaker("p", Limits(failures=0, after_seconds=0, probe_seconds=1)),
+        transport=httpx.MockTransport(handler),
+        user_agent="batchgate/test",
+    )
 
 
 def answering(
@@ -259,7 +267,7 @@ SENT: dict[type[Exception], type[GatewayError]] = {
     httpx.WriteError: ProviderUnavailable,
     httpx.RemoteProtocolError: ProviderUnavailable,
 }
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
 def raising(kind: type[Exception]) -> Handler:
@@ -282,12 +290,17 @@ async def test_each_failure_on_the_way_has_its_error(kind: type[Exception], crea
     assert KEY not in error.message
 
 
-async def test_a_full_pool_says_so() -> None:
+@pytest.mark.parametrize("creates", [True, False])
+async def test_a_full_pool_says_so_and_nothing_against_the_provider(creates: bool) -> None:
     def full(request: httpx.Request) -> httpx.Response:
         raise httpx.PoolTimeout("full") from asyncio.CancelledError()
 
-    error = await failed(full)
-    assert error.message.endswith(": all of the gateway's connections to it are in use")
+    rest = client(full)
+    with pytest.raises(GatewayOverloaded, match=r"providers\.p\.max_connections") as caught:
+        await rest.call("GET", "/files", creates=creates)
+    assert caught.value.retry_seconds
+    assert caught.value.metadata == {"provider": "p"}
+    assert rest.health.healthy is None
 
 
 async def test_a_defect_is_not_dressed_up_as_the_providers() -> None:

@@ -607,22 +607,47 @@ async def test_idle_connection_expires() -> None:
     assert connections == 2
 
 
-async def test_stale_connection_is_not_tried_again() -> None:
+@pytest.mark.parametrize("orderly", [True, False])
+async def test_a_read_on_a_stale_connection_is_sent_on_a_new_one_at_once(orderly: bool) -> None:
+    """Never on another kept one, which may be as stale."""
+    answers: list[int] = []
+
+    async def answer(reader: Reader, writer: Writer) -> None:
+        number = len(answers)
+        answers.append(0)
+        with contextlib.suppress(*CUT_OFF):
+            while True:
+                await head(reader)
+                if answers[number]:
+                    # Kept alive after an answer, and given up when it is used again.
+                    writer.close() if orderly else reset(writer)
+                    return
+                answers[number] += 1
+                writer.write(OK)
+
+    async with serve(answer) as url, opened() as transport:
+        get = httpx.Request("GET", url)
+        kept = [await soon(transport.handle_async_request(get)) for _ in range(3)]
+        for response in kept:
+            await response.aread()
+        response = await soon(transport.handle_async_request(get))
+        assert await response.aread() == b"ok"
+    assert answers == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
+async def test_a_new_connection_that_breaks_is_not_tried_again(method: str) -> None:
     requests = 0
 
     async def answer(reader: Reader, writer: Writer) -> None:
         nonlocal requests
         await head(reader)
-        writer.write(OK)
-        await head(reader)
         requests += 1
         reset(writer)
 
     async with serve(answer) as url, opened() as transport:
-        response = await soon(transport.handle_async_request(httpx.Request("GET", url)))
-        await response.aread()
         with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
-            await soon(transport.handle_async_request(httpx.Request("GET", url)))
+            await soon(transport.handle_async_request(httpx.Request(method, url)))
     assert requests == 1
 
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from batchgate.v1 import file_service_pb2 as pb
-from tests.conftest import CHUNK, PROFILES, Account, Gateway, OpenGateway, profiles
+from tests.conftest import CHUNK, IMPATIENT, PROFILES, Account, Gateway, OpenGateway, profiles
 from tests.http2 import RawCall, grpc_message
 from tests.status import Failure, failure_of
 from tests.waiting import eventually, no_task_but, tasks
@@ -174,7 +174,8 @@ async def test_a_content_cut_off_before_its_length_ends_with_an_error(
 ) -> None:
     content = CONTENT[:1000] * 1000
     file_id = (await gateway.upload(content, provider=provider)).file.id
-    await account.fault(kind="cut", send_bytes=keep, path="*/content")
+    # The whole file is sent again for what is missing, and never gets further.
+    await account.fault(kind="cut", send_bytes=keep, path="*/content", times=None)
     before = tasks()
     failure, received = await failed(gateway, file_id, provider=provider)
     assert (failure.code, failure.reason) == ("UNAVAILABLE", "PROVIDER_UNAVAILABLE")
@@ -183,6 +184,7 @@ async def test_a_content_cut_off_before_its_length_ends_with_an_error(
     assert len(received) <= keep
     await no_task_but(before)
     # As the contract says, read on from there.
+    await account.mend()
     rest = await gateway.download(file_id, provider=provider, read_offset=len(received))
     assert received + rest == content
 
@@ -215,7 +217,12 @@ async def test_a_chunked_content_cut_off_ends_with_an_error(
         gateway = await open_gateway(
             {
                 "providers": {
-                    "p": {"kind": "openai", "base_url": f"http://{host}:{port}/v1", "api_key": "k"}
+                    "p": {
+                        "kind": "openai",
+                        "base_url": f"http://{host}:{port}/v1",
+                        "api_key": "k",
+                        **IMPATIENT,
+                    }
                 }
             }
         )
@@ -227,11 +234,11 @@ async def test_a_chunked_content_cut_off_ends_with_an_error(
 async def test_a_provider_that_stalls_is_given_up(
     open_gateway: OpenGateway, account: Account
 ) -> None:
-    profile = profiles(account)["openai"] | {"idle_timeout_seconds": 0.3}
+    profile = profiles(account)["openai"] | {"idle_timeout_seconds": 0.2}
     gateway = await open_gateway({"providers": {"openai": profile}})
     file_id = (await gateway.upload(CONTENT * 100, purpose="vision")).file.id
     before = tasks()
-    await account.fault(kind="slow_send", bytes_per_second=100, path="*/content")
+    await account.fault(kind="slow_send", bytes_per_second=100, path="*/content", times=None)
     failure, _ = await failed(gateway, file_id)
     assert (failure.code, failure.reason) == ("UNAVAILABLE", "PROVIDER_TIMEOUT")
     assert failure.retry_seconds

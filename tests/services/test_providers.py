@@ -216,7 +216,7 @@ async def test_health_is_seen_by_the_way(account: Account, gateway: Gateway) -> 
     before = time.time()
     await call(gateway, "ListFiles", provider="azure")
     await failed(gateway, "GetFile", provider="openai", file_id="file-none")
-    await account.fault(kind="answer", status=500, body={"error": {"message": "Oops"}})
+    await account.fault(kind="answer", status=500, body={"error": {"message": "Oops"}}, times=3)
     await failed(gateway, "GetFile", provider="azure-dated")
     providers = await listed(gateway)
     states = [providers[name].health.state for name in PROFILES]

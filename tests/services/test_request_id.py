@@ -201,8 +201,8 @@ async def test_what_could_not_be_found_out_is_found_by_the_repeat(
 ) -> None:
     file_id = await uploaded(gateway)
     await account.fault(kind="reset", process=process, **CREATING)
-    # The first look is that before the creation.
-    await account.fault(kind="answer", status=503, skip=1, times=3, **LISTING)
+    # The first look is that before the creation; the three behind it have three attempts each.
+    await account.fault(kind="answer", status=503, skip=1, times=9, **LISTING)
     failure = await refused(gateway.batches.CreateBatch(creation(file_id)))
     assert (failure.code, failure.reason) == ("UNKNOWN", "OUTCOME_UNKNOWN")
     assert "repeating the call with the same request_id is safe" in failure.message
@@ -224,7 +224,9 @@ async def test_callers_who_wait_share_what_the_provider_said(
     gateway: Gateway, account: Account
 ) -> None:
     file_id = await uploaded(gateway)
-    await account.fault(kind="answer", status=429, delay=0.3, **CREATING)
+    # More than the gateway waits for.
+    asked = {"headers": {"retry-after": "7"}}
+    await account.fault(kind="answer", status=429, delay=0.3, **asked, **CREATING)
     request = creation(file_id)
     failures = await asyncio.gather(
         *(refused(gateway.batches.CreateBatch(request)) for _ in range(3))

@@ -164,7 +164,7 @@ async def test_content_that_is_cut_off_is_gone_on_with_by_another_gateway(
 ) -> None:
     ids = [f"row-{number}" for number in range(400)]
     batch = await done(gateway, b"".join(line(one) for one in ids), provider=provider)
-    await account.fault(kind="cut", path="*/content", send_bytes=100_000)
+    await account.fault(kind="cut", path="*/content", send_bytes=100_000, times=None)
     request = pb.StreamBatchResultsRequest(provider=provider, batch_id=batch.id)
     messages: list[pb.StreamBatchResultsResponse] = []
     error = await broken(gateway.batches.StreamBatchResults(request), messages)
@@ -173,6 +173,7 @@ async def test_content_that_is_cut_off_is_gone_on_with_by_another_gateway(
     assert error.retry_seconds
     assert 0 < len(before) < len(ids)
 
+    await account.mend()
     other = await quick_gateway(account, open_gateway)
     token = messages[-1].resume_token
     rest = await outcomes(other, batch.id, provider=provider, resume_token=token)

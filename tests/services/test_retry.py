@@ -207,11 +207,12 @@ async def test_a_file_that_is_cut_off_makes_no_batch(
     lines = [line(f"row-{number}", text="x" * 1000, fail=400) for number in range(500)]
     batch = await done(gateway, b"".join(lines))
     files = await account.file_ids()
-    await account.fault(kind="cut", path=f"*/{getattr(batch, which)}/content")
+    await account.fault(kind="cut", path=f"*/{getattr(batch, which)}/content", times=None)
     error = await refused(gateway, batch.id)
     assert (error.code, error.reason) == ("UNAVAILABLE", "PROVIDER_UNAVAILABLE")
     assert await account.file_ids() == files
     assert await batch_count(account) == 1
+    await account.mend()
     again = await retry(gateway, batch.id)
     assert again.line_count == 500
 

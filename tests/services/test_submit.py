@@ -258,8 +258,8 @@ async def test_a_refused_creation_leaves_no_file(
 
 
 async def test_a_file_that_cannot_be_deleted_is_named(gateway: Gateway, account: Account) -> None:
-    await account.fault(kind="answer", status=429, **CREATING)
-    await account.fault(kind="answer", status=500, method="DELETE", path="*/files/*")
+    await account.fault(kind="answer", status=429, times=None, **CREATING)
+    await account.fault(kind="answer", status=500, method="DELETE", path="*/files/*", times=None)
     failure = await refused(gateway, [metadata(), lines(row("a"))])
     assert failure.reason == "PROVIDER_RATE_LIMITED"
     assert failure.retry_seconds

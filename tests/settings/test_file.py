@@ -36,6 +36,12 @@ connect_timeout_seconds = 1
 timeout_seconds = 2.5
 idle_timeout_seconds = 3
 max_connections = 4
+retries = 0
+retry_first_seconds = 0.25
+retry_cap_seconds = 60
+breaker_failures = 0
+breaker_after_seconds = 0
+breaker_probe_seconds = 1
 max_upload_bytes = 5
 max_batch_file_bytes = 6
 input_expires_after = "36h"
@@ -79,6 +85,12 @@ def test_every_setting(load: Load) -> None:
         "timeout_seconds": 2.5,
         "idle_timeout_seconds": 3.0,
         "max_connections": 4,
+        "retries": 0,
+        "retry_first_seconds": 0.25,
+        "retry_cap_seconds": 60.0,
+        "breaker_failures": 0,
+        "breaker_after_seconds": 0.0,
+        "breaker_probe_seconds": 1.0,
         "max_upload_bytes": 5,
         "max_batch_file_bytes": 6,
         "input_expires_after": 129600,

@@ -1,12 +1,17 @@
 """TLS in the configuration: its files, what can be wrong with them, and when it may be left out."""
 
+import base64
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from hypothesis import given
+from hypothesis import strategies as st
 
+from batchgate_server.settings.certificates import read_identity
 from tests.certificates import Authority, Issued, private_key
 from tests.settings.conftest import Load, Problems
 
@@ -159,6 +164,60 @@ def test_a_key_that_does_not_do(
         found = problems(PAIR, KEY)
         assert found == {"tls.key_file": message}
         assert content.splitlines()[1].decode() not in str(found)
+
+
+# Where, from the beginning to the end, and what stands there instead.
+DAMAGE = st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=2)
+
+
+# The library says of some that a later release will refuse them.
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+@given(DAMAGE, DAMAGE)
+def test_whatever_the_files_hold(
+    certificate: list[tuple[float, int]], key: list[tuple[float, int]]
+) -> None:
+    """Damaged ones are used or refused by a message that names a file, never by another error."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = Authority(Path(folder)).issue("server")
+        for file, damage in ((server.certificate_file, certificate), (server.key_file, key)):
+            first, *body, last = file.read_bytes().splitlines()
+            content = bytearray(base64.b64decode(b"".join(body)))
+            for place, byte in damage:
+                content[int(place * len(content))] = byte
+            lines = [first, base64.b64encode(content), last]
+            file.write_bytes(b"\n".join(lines))
+        try:
+            read_identity(server.certificate_file, server.key_file, client_ca_file=None)
+        except ValueError as problem:
+            assert folder in str(problem)  # noqa: PT017 - either is well
+
+
+@pytest.mark.parametrize("what", ["version", "kind of key"])
+def test_a_certificate_of_an_unknown_kind(problems: Problems, server: Issued, what: str) -> None:
+    first, *body, last = server.certificate.splitlines()
+    content = base64.b64decode(b"".join(body))
+    ec_public_key, p256 = bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d030107")
+    assert content.count(ec_public_key) == content.count(p256) == 1
+    if what == "version":
+        content = content.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x30", 1)
+    else:
+        content = content.replace(p256, p256[:-1] + b"\x30")
+    server.certificate_file.write_bytes(b"\n".join([first, base64.b64encode(content), last]))
+    (message,) = problems(PAIR, KEY).values()
+    assert message.endswith(
+        "no readable PEM certificate"
+        if what == "version"
+        else "does not belong to the first certificate of certificate_file"
+    )
+
+
+def test_a_key_of_an_unknown_kind(problems: Problems, server: Issued) -> None:
+    first, *body, last = server.key.splitlines()
+    content = base64.b64decode(b"".join(body))
+    p256 = bytes.fromhex("2a8648ce3d030107")
+    content = content.replace(p256, p256[:-1] + b"\x30")
+    server.key_file.write_bytes(b"\n".join([first, base64.b64encode(content), last]))
+    assert problems(PAIR, KEY)["tls.key_file"].endswith("or Ed25519")
 
 
 def test_the_gateways_own_certificate_comes_first(

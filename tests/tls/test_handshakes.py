@@ -136,11 +136,13 @@ async def test_a_handshake_that_stalls_is_ended(
     loop = asyncio.get_running_loop()
     begin = loop.time()
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(said)
-    # Others are served meanwhile.
-    async with channel_to(gateway.address, authority if secure else None) as channel:
-        assert await call(channel) == list(PROFILES)
-    with suppress(ConnectionResetError):
-        await asyncio.wait_for(reader.read(), 5)
-    assert 0.25 < loop.time() - begin < 5
-    writer.transport.abort()
+    try:
+        writer.write(said)
+        # Others are served meanwhile.
+        async with channel_to(gateway.address, authority if secure else None) as channel:
+            assert await call(channel) == list(PROFILES)
+        with suppress(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), 5)
+        assert 0.25 < loop.time() - begin < 5
+    finally:
+        writer.transport.abort()

@@ -23,6 +23,7 @@ from batchgate_server.errors import (
 )
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch
+from batchgate_server.rest.retrying import Pace, set_pace
 from batchgate_server.settings import WatchSettings
 
 # A look is small: one that takes longer is given up, so that the next can do better.
@@ -229,12 +230,15 @@ class Poller:
     def _enter_call(self) -> None:
         # Takes the provider's request id into the error, as for a caller's own call.
         enter_call(Call(method="watch", request_id="", provider=self.provider.name))
+        set_pace(Pace.ONCE)
 
     def _error(self, exc: GatewayError | TimeoutError) -> GatewayError:
         name = self.provider.name
         if isinstance(exc, GatewayError):
             return exc
-        return ProviderTimeout(f"{name} did not answer in time", metadata={"provider": name})
+        error = ProviderTimeout(f"{name} did not answer in time", metadata={"provider": name})
+        self.provider.rest.saw(error)
+        return error
 
     # What a look brought.
 

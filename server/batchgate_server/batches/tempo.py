@@ -32,9 +32,8 @@ def pause(settings: WatchSettings, fault: GatewayError, *, faults: int, luck: fl
     """
     doublings = min(max(faults - 1, 0), MOST_DOUBLINGS)
     seconds = min(settings.first_poll_seconds * 2.0**doublings, settings.slowest_poll_seconds)
-    # Where there was no answer, the error's time is only the gateway's guess for callers.
-    asked = (fault.retry_seconds or 0.0) if "http_status" in fault.metadata else 0.0
-    return max(seconds, asked) * (1 + JITTER * luck)
+    # The error's `retry_seconds` may be only the gateway's guess for callers.
+    return max(seconds, fault.asked_seconds or 0.0) * (1 + JITTER * luck)
 
 
 def stage_age(batch: RestBatch, *, seen_since: float | None, now: float) -> float:

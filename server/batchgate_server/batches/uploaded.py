@@ -9,6 +9,7 @@ from batchgate_server.errors import GatewayError, OutcomeUnknown, ProviderNotFou
 from batchgate_server.operations import REQUEST_ID_KEY, NewBatch, NewFile
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch, RestFile
+from batchgate_server.rest.retrying import Pace, set_pace
 
 
 async def create_from_upload(
@@ -50,6 +51,8 @@ async def _batch_or_no_file(provider: OpenAIProvider, new: NewBatch, file: RestF
 
 async def _deleted(provider: OpenAIProvider, file: RestFile) -> str:
     """Delete a file; what to tell of it."""
+    # Tried again also where the caller has no time left: else the file stays for good.
+    set_pace(Pace.REGARDLESS)
     try:
         gone = await provider.delete_file(file.id)
     except ProviderNotFound:

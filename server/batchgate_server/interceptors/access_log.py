@@ -33,6 +33,7 @@ async def access_log(call: Call, context: Context, proceed: Proceed) -> Any:  # 
             duration_ms=round((perf_counter() - call.started) * 1000, 3),
             received_bytes=call.received_bytes,
             sent_bytes=call.sent_bytes,
+            retries=call.retries,
             request_id=call.request_id,
             provider_request_id=call.provider_request_id,
         )

@@ -5,9 +5,11 @@ that returns, or raises. Health checks and reflection are left alone; whatever e
 later, goes through all concerns.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
+from math import inf
 from typing import Any, TypeAlias
 
 import grpc
@@ -70,7 +72,12 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             async def write_all() -> None:
                 async with aclosing(behavior(request, context)) as responses:
                     async for response in responses:
-                        await context.write(response)
+                        try:
+                            await context.write(response)
+                        except grpc.aio.InternalError as exc:
+                            # The caller went away while this was to be sent: gRPC says so here
+                            # first, and is about to cancel this task.
+                            raise asyncio.CancelledError from exc
 
             await self._run(begin, context, write_all, request)
 
@@ -80,7 +87,11 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         self, begin: Callable[..., Call], context: Context, proceed: Proceed, request: object
     ) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
-        call = begin(request_id=request_id(context.invocation_metadata()), request=request)
+        call = begin(
+            request_id=request_id(context.invocation_metadata()),
+            request=request,
+            deadline=deadline(context),
+        )
         enter_call(call)
         for concern in self._inside_out:
             proceed = partial(concern, call, context, proceed)
@@ -90,6 +101,12 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             call.end()
         context.set_trailing_metadata(trailing_metadata(call))
         return answer
+
+
+def deadline(context: Context) -> float:
+    """When the caller stops waiting, by the event loop's clock; infinite if it does not."""
+    remaining: float | None = context.time_remaining()
+    return inf if remaining is None else asyncio.get_running_loop().time() + remaining
 
 
 def trailing_metadata(call: Call) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 def named_once(block: bytes, lines: int) -> bool:
     """Whether a block of lines that all name a model names certainly no second one."""
-    return block.count(KEY) == lines and ESCAPED_LETTER not in block.lower()
+    return block.count(KEY) == lines and ESCAPED_LETTER not in block
 
 
 def is_ambiguous(line: bytes) -> bool:

@@ -11,14 +11,17 @@ from pydantic_core import to_json
 from batchgate.v1 import provider_service_pb2
 from batchgate_server.background import Background
 from batchgate_server.call import current_call
+from batchgate_server.errors import ProviderConflict, ProviderNotFound, ProviderRejected
 from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import BearerCredential, Credential
 from batchgate_server.providers.paging import page_of
 from batchgate_server.providers.users import Users
+from batchgate_server.rest.breaker import Breaker, Limits
 from batchgate_server.rest.client import Endpoint, Params, RestClient
 from batchgate_server.rest.models import RestBatch, RestFile, RestResource, text
 from batchgate_server.rest.multipart import Multipart
+from batchgate_server.rest.retrying import Retries
 from batchgate_server.rest.secrets import cleaner
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
 from batchgate_server.version import USER_AGENT
@@ -26,6 +29,8 @@ from batchgate_server.version import USER_AGENT
 # Files whose lines are known to name permitted models.
 MAX_CHECKED = 4096
 Model = TypeVar("Model", bound=RestResource)
+# What a batch is in after it was cancelled.
+CANCELLED = {"cancelling", "cancelled"}
 
 
 class OpenAIProvider:
@@ -60,6 +65,19 @@ class OpenAIProvider:
                 timeout_seconds=profile.timeout_seconds,
                 connect_timeout_seconds=profile.connect_timeout_seconds,
                 idle_timeout_seconds=profile.idle_timeout_seconds,
+                retries=Retries(
+                    most=profile.retries,
+                    first_seconds=profile.retry_first_seconds,
+                    cap_seconds=profile.retry_cap_seconds,
+                ),
+            ),
+            breaker=Breaker(
+                profile.name,
+                Limits(
+                    failures=profile.breaker_failures,
+                    after_seconds=profile.breaker_after_seconds,
+                    probe_seconds=profile.breaker_probe_seconds,
+                ),
             ),
             transport=transport,
             user_agent=USER_AGENT,
@@ -157,8 +175,14 @@ class OpenAIProvider:
 
     async def delete_file(self, file_id: str) -> bool:
         """Delete a file; true where the answer is just a success, or says nothing else."""
-        answer = await self.rest.call("DELETE", f"/files/{file_id}")
-        deleted = not (isinstance(answer, Mapping) and answer.get("deleted") is False)
+        try:
+            answer = await self.rest.call("DELETE", f"/files/{file_id}")
+            deleted = not (isinstance(answer, Mapping) and answer.get("deleted") is False)
+        except ProviderNotFound as exc:
+            # Has an attempt before deleted it, and only its answer was lost?
+            deleted = exc.perhaps_done
+            if not deleted:
+                raise
         if deleted:
             current_call().note_id("deleted_file_id", file_id)
         return deleted
@@ -206,8 +230,17 @@ class OpenAIProvider:
         )
 
     async def cancel_batch(self, batch_id: str) -> RestBatch:
-        """Cancel a batch."""
-        return self._read(RestBatch, await self.rest.call("POST", f"/batches/{batch_id}/cancel"))
+        """Cancel a batch. Tried again as reads are: a second cancellation changes nothing."""
+        try:
+            answer = await self.rest.call("POST", f"/batches/{batch_id}/cancel")
+        except (ProviderConflict, ProviderRejected) as exc:
+            if exc.perhaps_done:
+                # Refused since an attempt before was carried out, and only its answer was lost?
+                batch = await self.get_batch(batch_id)
+                if batch.status.lower() in CANCELLED:
+                    return batch
+            raise
+        return self._read(RestBatch, answer)
 
     # What differs between kinds.
 

@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from batchgate_server.call import current_call
 from batchgate_server.errors import (
     GatewayError,
+    GatewayOverloaded,
     OutcomeUnknown,
     ProviderBadResponse,
     ProviderTimeout,
@@ -25,9 +26,11 @@ from batchgate_server.errors import (
     ProviderUnreachable,
 )
 from batchgate_server.rest.answers import pieces
+from batchgate_server.rest.breaker import Breaker
 from batchgate_server.rest.failures import failure, is_redirect
 from batchgate_server.rest.health import Health
 from batchgate_server.rest.multipart import Multipart
+from batchgate_server.rest.retrying import Retries, is_worth_repeating, repeated
 
 # Far above any real answer (a list of 10,000 files is about 3 MB).
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -37,7 +40,7 @@ REQUEST_ID_HEADERS = {b"x-request-id", b"apim-request-id"}
 # Goes on in the trailing metadata, where gRPC allows nothing else.
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,256}")
 # Raised before a request could have been sent.
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
 
 NO_BODY = httpx.ByteStream(b"")
 
@@ -71,19 +74,26 @@ class Endpoint:
     clean: Callable[[str], str]
     """Takes this profile's secrets out of a text."""
     timeout_seconds: float
-    """For a whole call that is no transfer."""
+    """For a whole call that is no transfer, all attempts included."""
     connect_timeout_seconds: float
     idle_timeout_seconds: float
     """For a transfer that stalls: no byte moves for so long."""
+    retries: Retries
 
 
 class RestClient:
     """Sends requests of one profile; every error that leaves it is a GatewayError."""
 
     def __init__(
-        self, endpoint: Endpoint, *, transport: httpx.AsyncBaseTransport, user_agent: str
+        self,
+        endpoint: Endpoint,
+        *,
+        breaker: Breaker,
+        transport: httpx.AsyncBaseTransport,
+        user_agent: str,
     ) -> None:
         self.endpoint = endpoint
+        self.breaker = breaker
         self.health = Health()
         self._transport = transport
         self._fixed_headers = [("accept-encoding", "identity"), ("user-agent", user_agent)]
@@ -110,13 +120,26 @@ class RestClient:
     ) -> object:
         """The JSON of the answer to a call; None where a success has no body.
 
-        With `creates`, any failure after which the thing may exist is an OutcomeUnknown.
+        With `creates`, any failure after which the thing may exist is an OutcomeUnknown. What
+        passes is tried again, unless the call at hand says `once`.
         """
-        request = self._request(method, path, params=params, accept="application/json", body=body)
-        with self._errors(lambda: creates):
-            async with asyncio.timeout(self.endpoint.timeout_seconds):
-                response = await self._send(request)
-                return await self._document(response, lambda: creates)
+        end = asyncio.get_running_loop().time() + self.endpoint.timeout_seconds
+
+        async def attempt() -> object:
+            request = self._request(
+                method, path, params=params, accept="application/json", body=body
+            )
+            with self.breaker.attempt(), self._errors(lambda: creates):
+                async with asyncio.timeout_at(end):
+                    response = await self._send(request)
+                    return await self._document(response, lambda: creates)
+
+        return await repeated(
+            attempt,
+            retries=self.endpoint.retries,
+            repeatable=lambda error: is_worth_repeating(error, creates=creates),
+            end=end,
+        )
 
     async def upload(
         self, path: str, body: Multipart, *, params: Params = (), length: int | None
@@ -125,12 +148,33 @@ class RestClient:
 
         With a known `length` of the whole body it is announced, else the body is chunked. An error
         that the body raises comes out as it is, and leaves the body unfinished at the provider. An
-        answer that comes before the body's end ends the call at once.
+        answer that comes before the body's end ends the call at once. Content is read once: tried
+        again is only what fails before any of it was asked for.
         """
+
+        async def attempt() -> object:
+            with self.breaker.attempt(long=True), self._errors(lambda: body.completed):
+                response = await self._send(self._upload_request(path, body, params, length))
+                if response.is_success and not body.completed:
+                    await response.aclose()
+                    raise self._bad_response(
+                        response, f"answered {response.status_code} before the upload was complete"
+                    )
+                return await self._document(response, lambda: body.completed)
+
+        return await repeated(
+            attempt,
+            retries=self.endpoint.retries,
+            repeatable=lambda error: not body.begun and is_worth_repeating(error, creates=True),
+        )
+
+    def _upload_request(
+        self, path: str, body: Multipart, params: Params, length: int | None
+    ) -> httpx.Request:
         size = (
             {"transfer-encoding": "chunked"} if length is None else {"content-length": str(length)}
         )
-        request = self._request(
+        return self._request(
             "POST",
             path,
             params=params,
@@ -140,14 +184,6 @@ class RestClient:
             # The wait for the answer, which begins when the body has been sent.
             read_timeout_seconds=self.endpoint.timeout_seconds,
         )
-        with self._errors(lambda: body.completed):
-            response = await self._send(request)
-            if response.is_success and not body.completed:
-                await response.aclose()
-                raise self._bad_response(
-                    response, f"answered {response.status_code} before the upload was complete"
-                )
-            return await self._document(response, lambda: body.completed)
 
     @asynccontextmanager
     async def download(
@@ -155,30 +191,45 @@ class RestClient:
     ) -> AsyncIterator[httpx.Response]:
         """A response whose body is to be read by `answers.pieces`, inside this context.
 
-        Redirects are followed; the credential goes to the provider's own origin only.
+        Redirects are followed; the credential goes to the provider's own origin only. Tried again is
+        what fails before the body.
         """
-        request = self._request(
-            "GET", path, params=params, accept="application/binary", headers=headers
+        end = asyncio.get_running_loop().time() + self.endpoint.timeout_seconds
+
+        async def attempt() -> httpx.Response:
+            with self.breaker.attempt(), self._errors(lambda: False):
+                async with asyncio.timeout_at(end):
+                    return await self._opened(path, params, headers)
+
+        response = await repeated(
+            attempt,
+            retries=self.endpoint.retries,
+            repeatable=lambda error: is_worth_repeating(error, creates=False),
+            end=end,
         )
-        own = request.url
         with self._errors(lambda: False):
-            async with asyncio.timeout(self.endpoint.timeout_seconds):
-                response = await self._send(request)
-                for _ in range(MAX_REDIRECTS):
-                    if not response.has_redirect_location:
-                        break
-                    await response.aclose()
-                    response = await self._send(
-                        self._redirected(response, own, request.url, headers)
-                    )
-                    request = response.request
-                if not response.is_success:
-                    await self._document(response, lambda: False)
             try:
                 yield response
             finally:
                 with suppress(httpx.HTTPError):
                     await response.aclose()
+
+    async def _opened(self, path: str, params: Params, headers: Params) -> httpx.Response:
+        """The answer that has the content, behind all redirects."""
+        request = self._request(
+            "GET", path, params=params, accept="application/binary", headers=headers
+        )
+        own = request.url
+        response = await self._send(request)
+        for _ in range(MAX_REDIRECTS):
+            if not response.has_redirect_location:
+                break
+            await response.aclose()
+            response = await self._send(self._redirected(response, own, request.url, headers))
+            request = response.request
+        if not response.is_success:
+            await self._document(response, lambda: False)
+        return response
 
     def _request(
         self,
@@ -302,6 +353,12 @@ class RestClient:
         try:
             try:
                 yield
+            except httpx.PoolTimeout as exc:
+                raise GatewayOverloaded(
+                    f"all of the gateway's connections to {self.endpoint.provider} are in use, by "
+                    "calls under way and downloads that are not read; "
+                    f"providers.{self.endpoint.provider}.max_connections allows for more"
+                ) from exc
             except NOT_SENT as exc:
                 raise ProviderUnreachable(
                     f"{self.endpoint.provider} cannot be reached: {self._why(exc)}"
@@ -329,7 +386,12 @@ class RestClient:
             self._note(exc)
             raise
         else:
-            self.health.saw(None)
+            self.saw(None)
+
+    def saw(self, error: GatewayError | None) -> None:
+        """Note how a request ended; those that it sends itself it has noted."""
+        self.health.saw(error)
+        self.breaker.saw(error)
 
     def unreadable(self, said: str, *, created: bool) -> GatewayError:
         """The error for an answer that is JSON, but not what was asked for."""
@@ -344,7 +406,7 @@ class RestClient:
         error.metadata.setdefault("provider", self.endpoint.provider)
         if call.provider_request_id:
             error.metadata.setdefault("provider_request_id", call.provider_request_id)
-        self.health.saw(error)
+        self.saw(error)
 
     def _unclear(
         self, exc: Exception, kind: type[GatewayError], what: str, *, created: bool
@@ -358,9 +420,6 @@ class RestClient:
 
     def _why(self, exc: BaseException) -> str:
         """The system's word for a failed connection, from the innermost cause."""
-        if isinstance(exc, httpx.PoolTimeout):
-            # Behind it is only the wait's own cancellation.
-            return "all of the gateway's connections to it are in use"
         while cause := exc.__cause__ or exc.__context__:
             exc = cause
         if isinstance(exc, OSError) and (exc.errno or 0) > 0 and not isinstance(exc, ssl.SSLError):

@@ -41,6 +41,8 @@ CERTAIN_FAILURES = {503}
 # Nothing was done here; a 303, in contrast, may point at what was.
 REDIRECTS = {301, 302, 307, 308}
 
+ADVICE = {"true": True, "false": False}
+
 # What a wrong base_url looks like, since a provider says what it has not got.
 WITHOUT_WORDS = {
     404: "HTTP status 404 without a word of what is missing; does the configured URL end as the "
@@ -175,12 +177,14 @@ def failure(
         violations = [Violation(field=f"provider:{provider}", description=said)]
     elif kind is ProviderRejected and metadata["provider_param"]:
         violations = [Violation(field=metadata["provider_param"], description=said)]
-    return kind(
+    result = kind(
         message,
         metadata={key: value for key, value in metadata.items() if value},
         violations=violations,
         retry_seconds=retry_seconds(headers),
     )
+    result.advice = ADVICE.get(headers.get("x-should-retry", "").lower())
+    return result
 
 
 def is_redirect(error: GatewayError) -> bool:

@@ -51,6 +51,8 @@ class Multipart(httpx.AsyncByteStream):
         self._tail = f"\r\n--{boundary}--\r\n".encode()
         self._content = content
         self.content_type = f"multipart/form-data; boundary={boundary}"
+        self.begun = False
+        """Whether any of the content was asked for: then the body cannot be sent again."""
         self.completed = False
         """Whether the closing boundary was handed out: until then the server has no whole file."""
 
@@ -61,6 +63,7 @@ class Multipart(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The body in pieces; an error of the content comes out as it is."""
         yield self._head
+        self.begun = True
         async for chunk in self._content:
             yield chunk
         self.completed = True

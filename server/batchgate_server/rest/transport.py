@@ -4,12 +4,16 @@ Compared with `python -m tests.benchmarks.transports`. httpx's own transport slo
 open connection and does not see an answer that comes before the body is complete. httpx-aiohttp
 and pyreqwest are as fast or faster, but report failures after sending as failures to connect, which
 callers may repeat, add headers, and leave the body's generator open. This one adds nothing: no
-header of its own, cookie, proxy, redirect, decompression or second attempt.
+header of its own, cookie, proxy, redirect or decompression, and no second attempt but one: a read
+that met a connection which the server had given up is sent on a new one.
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import suppress
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import cast
 
@@ -24,6 +28,14 @@ _READ_BUFFER_BYTES = 2**16  # reading pauses at twice this; more was slower and 
 _HEADER_LIMIT_BYTES = 2**16  # aiohttp's 8 KiB is less than some gateways put into one header
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
+# The connection ended before an answer. Timeouts are none of these: a stale one fails at once.
+_BROKEN = (
+    aiohttp.ServerDisconnectedError,
+    aiohttp.ClientOSError,
+    aiohttp.ClientConnectionResetError,
+    ConnectionError,
+)
+
 # The first that fits. Connect* mean "certainly not sent" to callers, all others "unclear".
 _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
@@ -35,6 +47,13 @@ _ERRORS: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
     (aiohttp.NonHttpUrlClientError, httpx.UnsupportedProtocol),
     (ValueError, httpx.LocalProtocolError),
 )
+
+# The addresses to which sockets were opened for the request at hand: a kept connection needs none.
+_opened: ContextVar[list[object]] = ContextVar("opened")
+
+
+class _StaleConnectionError(Exception):
+    """A kept connection turned out to have been given up by the server."""
 
 
 def open_transport(
@@ -66,9 +85,13 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         self._slots = asyncio.Semaphore(max_connections)
         self._reading: set[_AnswerStream] = set()
         self._reusing = _open_session(
-            aiohttp.TCPConnector(ssl=verify, limit=0, keepalive_timeout=expiry)
+            aiohttp.TCPConnector(
+                ssl=verify, limit=0, keepalive_timeout=expiry, socket_factory=_open_socket
+            )
         )
-        self._fresh = _open_session(aiohttp.TCPConnector(ssl=verify, limit=0, force_close=True))
+        self._fresh = _open_session(
+            aiohttp.TCPConnector(ssl=verify, limit=0, force_close=True, socket_factory=_open_socket)
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         timeouts = request.extensions.get("timeout", {})
@@ -101,7 +124,17 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
     async def _send(
         self, request: httpx.Request, timeouts: dict[str, float | None]
     ) -> aiohttp.ClientResponse:
-        session = self._reusing if request.method in _REPEATABLE else self._fresh
+        if request.method in _REPEATABLE and not _has_body(request):
+            with suppress(_StaleConnectionError):
+                return await self._attempt(self._reusing, request, timeouts)
+        return await self._attempt(self._fresh, request, timeouts)
+
+    async def _attempt(
+        self,
+        session: aiohttp.ClientSession,
+        request: httpx.Request,
+        timeouts: dict[str, float | None],
+    ) -> aiohttp.ClientResponse:
         upload = None
         if _has_body(request):
             stream = cast("AsyncIterable[bytes]", request.stream)
@@ -196,11 +229,28 @@ def _open_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
 async def _once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Send once: aiohttp repeats idempotent requests after errors that it recognises as its own."""
+    """Send once: aiohttp repeats idempotent requests after errors that it recognises as its own.
+
+    It would take another kept connection for that, which may be as stale, and does it after failures
+    of new ones, too.
+    """
+    opened: list[object] = []
+    _opened.set(opened)
     try:
         return await handler(request)
+    except aiohttp.ClientConnectorError as exc:
+        raise _translated(exc) from exc
+    except _BROKEN as exc:
+        raise (_translated(exc) if opened else _StaleConnectionError()) from exc
     except (aiohttp.ClientError, OSError, ValueError) as exc:
         raise _translated(exc) from exc
+
+
+def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    # Connecting may run in tasks of its own, which have copies of the context but share the list.
+    _opened.get().append(address)
+    family, kind, protocol, _, _ = address
+    return socket.socket(family, kind, protocol)
 
 
 def _translated(exc: Exception) -> httpx.TransportError:

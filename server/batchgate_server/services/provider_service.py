@@ -13,6 +13,7 @@ from batchgate_server.errors import GatewayError, ProviderTimeout
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.registry import ProviderRegistry
 from batchgate_server.rest.health import Health
+from batchgate_server.rest.retrying import Pace, set_pace
 from batchgate_server.translation.times import timestamp
 
 STATES = {
@@ -46,13 +47,15 @@ class ProviderService(provider_service_pb2_grpc.ProviderServiceServicer):
 
 
 async def _check(provider: OpenAIProvider) -> None:
+    # Asked once: the answer tells how the provider is, not how it may be.
+    set_pace(Pace.ONCE)
     # What went wrong is kept by the client's health.
     with suppress(GatewayError), provider.users.one():
         try:
             async with asyncio.timeout(CHECK_SECONDS):
                 await provider.list_batches(cursor=None, size=1)
         except TimeoutError:
-            provider.rest.health.saw(
+            provider.rest.saw(
                 ProviderTimeout(f"{provider.name} did not answer within {CHECK_SECONDS:g} s")
             )
 
@@ -68,14 +71,14 @@ def _message(provider: OpenAIProvider, *, default: str) -> pb.Provider:
             max_requests_per_batch=provider.max_requests_per_batch,
             max_batch_file_bytes=provider.upload_limit("batch"),
         ),
-        health=_health(provider.rest.health),
+        health=_health(provider.rest.health, left_alone=provider.rest.breaker.told()),
         model_aliases=provider.profile.models,
     )
 
 
-def _health(health: Health) -> pb.ProviderHealth:
+def _health(health: Health, *, left_alone: str) -> pb.ProviderHealth:
     return pb.ProviderHealth(
         state=STATES[health.healthy],
         checked_at=timestamp(health.checked_at or None),
-        detail=health.detail,
+        detail="; ".join(filter(None, (health.detail, left_alone))),
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _LONGEST_FILE = 4 * 1024 * 1024
 # What gRPC's TLS library serves; others it refuses without saying why.
 _CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+_KINDS_OF_KEYS = "must be RSA, ECDSA (P-256, P-384, P-521) or Ed25519"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +83,11 @@ def parse_certificates(content: bytes, path: Path) -> "Certificate":
     Raises:
         ValueError: if there is none, or one cannot be read or is not whole.
     """
-    from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415
+    from cryptography.x509 import InvalidVersion, load_pem_x509_certificates  # noqa: PLC0415
 
     try:
         certificates = load_pem_x509_certificates(content)
-    except ValueError:
+    except (ValueError, InvalidVersion):
         # Not chained: the library's message points at its own documentation.
         raise ValueError(f"the file {path} holds no readable PEM certificate") from None
     # The library passes over one that is cut off behind others.
@@ -101,6 +102,7 @@ def check_key(content: bytes, path: Path, *, fits: "Certificate | None") -> None
     Raises:
         ValueError: without the content.
     """
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415
     from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415
         Encoding,
@@ -110,6 +112,8 @@ def check_key(content: bytes, path: Path, *, fits: "Certificate | None") -> None
 
     try:
         key = load_pem_private_key(content, password=None)
+    except UnsupportedAlgorithm:
+        raise ValueError(f"the key in {path} {_KINDS_OF_KEYS}") from None
     except TypeError:
         raise ValueError(
             f"the key in {path} is encrypted; store it without a passphrase, readable for the "
@@ -124,13 +128,16 @@ def check_key(content: bytes, path: Path, *, fits: "Certificate | None") -> None
         case ec.EllipticCurvePrivateKey() if key.curve.name in _CURVES:
             pass
         case _:
-            raise ValueError(
-                f"the key in {path} must be RSA, ECDSA (P-256, P-384, P-521) or Ed25519"
-            )
+            raise ValueError(f"the key in {path} {_KINDS_OF_KEYS}")
     if fits is None:
         return
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if key.public_key().public_bytes(*form) != fits.public_key().public_bytes(*form):
+    try:
+        belongs = key.public_key().public_bytes(*form) == fits.public_key().public_bytes(*form)
+    except (ValueError, UnsupportedAlgorithm):
+        # The certificate has a key that cannot be read.
+        belongs = False
+    if not belongs:
         raise ValueError(
             f"the key in {path} does not belong to the first certificate of certificate_file"
         )

@@ -11,7 +11,14 @@ from batchgate_server.settings.models import Settings
 from batchgate_server.settings.problems import ConfigurationError, Problem
 
 # What a server is made with: these, and all below them.
-NEEDS_RESTART = ("listen", "server.max_message_bytes", "server.reflection")
+NEEDS_RESTART = (
+    "listen",
+    "tls",
+    "server.max_message_bytes",
+    "server.handshake_timeout_seconds",
+    "server.insecure",
+    "server.reflection",
+)
 # A value that is longer, as JSON, is cut off.
 LONGEST_VALUE = 200
 
@@ -34,6 +41,10 @@ class Change:
         """In a few words."""
         if self.old is None and self.new is None:
             return f"{self.setting}: {self.kind}"
+        if self.kind == "added":
+            return f"{self.setting}: added, {_word(self.new)}"
+        if self.kind == "removed":
+            return f"{self.setting}: removed, was {_word(self.old)}"
         return f"{self.setting}: {_word(self.old)} → {_word(self.new)}"
 
 
@@ -64,9 +75,9 @@ def applied(old: Settings, new: Settings) -> Settings:
     # Raised here: pydantic's error, which would be shown with it, may repeat values.
     raise ConfigurationError(
         Problem(
-            ".".join(map(str, detail["loc"])),
-            f"{detail['msg']} (with the values of {', '.join(NEEDS_RESTART)} that count until "
-            "a restart)",
+            "listen" if detail["type"] == "exposed" else ".".join(map(str, detail["loc"])),
+            f"{detail['msg']} (with the values of {', '.join(NEEDS_RESTART)} that count until a "
+            "restart)",
         )
         for detail in details
     )

@@ -99,7 +99,9 @@ def _is_old(api_version: str) -> bool:
 
 ProfileName = Annotated[str, AfterValidator(lambda name: check_name(name, "a profile"))]
 Seconds = Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)]
+NoSeconds = Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)]
 Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1)]
+Times = Annotated[int, BeforeValidator(refuse_bool), Field(ge=0)]
 Secret = Annotated[SecretStr, AfterValidator(check_secret)]
 HeaderWord = Annotated[str, AfterValidator(_check_header_word)]
 Lifetime = Annotated[int | None, BeforeValidator(_read_lifetime)]
@@ -126,7 +128,8 @@ class ProfileBase(BaseModel):
     )
     timeout_seconds: Seconds = Field(
         default=600.0,
-        description="Seconds for one whole REST call that is not an upload or download.",
+        description="Seconds for one whole REST call that is not an upload or download, all attempts "
+        "included.",
     )
     idle_timeout_seconds: Seconds = Field(
         default=120.0,
@@ -134,6 +137,31 @@ class ProfileBase(BaseModel):
     )
     max_connections: Count = Field(
         default=100, description="Connections to the provider that may be open at once."
+    )
+    retries: Times = Field(
+        default=2,
+        description="Attempts beyond the first of what may be repeated, after failures that pass.",
+    )
+    retry_first_seconds: Seconds = Field(
+        default=0.5,
+        description="Seconds before the second attempt at most; they double with each attempt.",
+    )
+    retry_cap_seconds: Seconds = Field(
+        default=10.0,
+        description="Seconds between two attempts at most; a provider that asks for more is not "
+        "asked again.",
+    )
+    breaker_failures: Times = Field(
+        default=10,
+        description="Failures in a row after which the provider is left alone but for probes; 0: "
+        "never.",
+    )
+    breaker_after_seconds: NoSeconds = Field(
+        default=10.0,
+        description="Seconds for which nothing but failures must have come before that.",
+    )
+    breaker_probe_seconds: Seconds = Field(
+        default=5.0, description="Seconds between two such probes."
     )
     models: dict[str, str] = Field(
         default={},

@@ -35,7 +35,10 @@ class BatchServiceStub(object):
     - FAILED_PRECONDITION/PROVIDER_CREDENTIAL_REJECTED: the gateway's own credential was refused.
     - PERMISSION_DENIED/PROVIDER_FORBIDDEN, RESOURCE_EXHAUSTED/PROVIDER_RATE_LIMITED,
     UNAVAILABLE/PROVIDER_UNAVAILABLE, UNAVAILABLE/PROVIDER_UNREACHABLE,
-    UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason.
+    UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason. The gateway has
+    tried again by then what could be tried again.
+    - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
+    use, or it has too much to do otherwise.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -102,7 +105,10 @@ class BatchServiceServicer(object):
     - FAILED_PRECONDITION/PROVIDER_CREDENTIAL_REJECTED: the gateway's own credential was refused.
     - PERMISSION_DENIED/PROVIDER_FORBIDDEN, RESOURCE_EXHAUSTED/PROVIDER_RATE_LIMITED,
     UNAVAILABLE/PROVIDER_UNAVAILABLE, UNAVAILABLE/PROVIDER_UNREACHABLE,
-    UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason.
+    UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason. The gateway has
+    tried again by then what could be tried again.
+    - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
+    use, or it has too much to do otherwise.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -157,7 +163,8 @@ class BatchServiceServicer(object):
 
     def CancelBatch(self, request, context):
         """Cancels a batch. The answer mostly says CANCELLING; up to 10 minutes later it is CANCELLED, and
-        what was done until then is in its output file.
+        what was done until then is in its output file. Where the answer is lost the gateway cancels
+        again, and a batch that is cancelled by then is no error.
 
         Upstream: `POST /batches/{id}/cancel`.
 
@@ -324,7 +331,10 @@ class BatchService(object):
     - FAILED_PRECONDITION/PROVIDER_CREDENTIAL_REJECTED: the gateway's own credential was refused.
     - PERMISSION_DENIED/PROVIDER_FORBIDDEN, RESOURCE_EXHAUSTED/PROVIDER_RATE_LIMITED,
     UNAVAILABLE/PROVIDER_UNAVAILABLE, UNAVAILABLE/PROVIDER_UNREACHABLE,
-    UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason.
+    UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason. The gateway has
+    tried again by then what could be tried again.
+    - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
+    use, or it has too much to do otherwise.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 

@@ -36,7 +36,10 @@ class BatchServiceStub:
     - FAILED_PRECONDITION/PROVIDER_CREDENTIAL_REJECTED: the gateway's own credential was refused.
     - PERMISSION_DENIED/PROVIDER_FORBIDDEN, RESOURCE_EXHAUSTED/PROVIDER_RATE_LIMITED,
       UNAVAILABLE/PROVIDER_UNAVAILABLE, UNAVAILABLE/PROVIDER_UNREACHABLE,
-      UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason.
+      UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason. The gateway has
+      tried again by then what could be tried again.
+    - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
+      use, or it has too much to do otherwise.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -83,7 +86,8 @@ class BatchServiceStub:
     """
     CancelBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.CancelBatchRequest, _batch_service_pb2.CancelBatchResponse]
     """Cancels a batch. The answer mostly says CANCELLING; up to 10 minutes later it is CANCELLED, and
-    what was done until then is in its output file.
+    what was done until then is in its output file. Where the answer is lost the gateway cancels
+    again, and a batch that is cancelled by then is no error.
 
     Upstream: `POST /batches/{id}/cancel`.
 
@@ -172,7 +176,10 @@ class BatchServiceAsyncStub(BatchServiceStub):
     - FAILED_PRECONDITION/PROVIDER_CREDENTIAL_REJECTED: the gateway's own credential was refused.
     - PERMISSION_DENIED/PROVIDER_FORBIDDEN, RESOURCE_EXHAUSTED/PROVIDER_RATE_LIMITED,
       UNAVAILABLE/PROVIDER_UNAVAILABLE, UNAVAILABLE/PROVIDER_UNREACHABLE,
-      UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason.
+      UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason. The gateway has
+      tried again by then what could be tried again.
+    - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
+      use, or it has too much to do otherwise.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -216,7 +223,8 @@ class BatchServiceAsyncStub(BatchServiceStub):
     """
     CancelBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.CancelBatchRequest, _batch_service_pb2.CancelBatchResponse]  # type: ignore[assignment]
     """Cancels a batch. The answer mostly says CANCELLING; up to 10 minutes later it is CANCELLED, and
-    what was done until then is in its output file.
+    what was done until then is in its output file. Where the answer is lost the gateway cancels
+    again, and a batch that is cancelled by then is no error.
 
     Upstream: `POST /batches/{id}/cancel`.
 
@@ -304,7 +312,10 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
     - FAILED_PRECONDITION/PROVIDER_CREDENTIAL_REJECTED: the gateway's own credential was refused.
     - PERMISSION_DENIED/PROVIDER_FORBIDDEN, RESOURCE_EXHAUSTED/PROVIDER_RATE_LIMITED,
       UNAVAILABLE/PROVIDER_UNAVAILABLE, UNAVAILABLE/PROVIDER_UNREACHABLE,
-      UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason.
+      UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason. The gateway has
+      tried again by then what could be tried again.
+    - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
+      use, or it has too much to do otherwise.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -370,7 +381,8 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_batch_service_pb2.CancelBatchResponse, _abc.Awaitable[_batch_service_pb2.CancelBatchResponse]]:
         """Cancels a batch. The answer mostly says CANCELLING; up to 10 minutes later it is CANCELLED, and
-        what was done until then is in its output file.
+        what was done until then is in its output file. Where the answer is lost the gateway cancels
+        again, and a batch that is cancelled by then is no error.
 
         Upstream: `POST /batches/{id}/cancel`.
 

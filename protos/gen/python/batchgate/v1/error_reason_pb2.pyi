@@ -98,7 +98,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: "azure-eu: token_limit_exceeded: The number of enqueued tokens has surpassed the limit"
     """
     ERROR_REASON_PROVIDER_UNAVAILABLE: _ErrorReason.ValueType  # 15
-    """UNAVAILABLE, with RetryInfo. The provider failed (5xx or 408), or broke off.
+    """UNAVAILABLE, with RetryInfo. The provider failed (5xx or 408), or broke off. Or it has kept
+    failing and is left alone until the next probe, which RetryInfo names.
 
     Example: "openai: The server is overloaded (503)"
     """
@@ -259,7 +260,8 @@ OpenAI).
 Example: "azure-eu: token_limit_exceeded: The number of enqueued tokens has surpassed the limit"
 """
 ERROR_REASON_PROVIDER_UNAVAILABLE: ErrorReason.ValueType  # 15
-"""UNAVAILABLE, with RetryInfo. The provider failed (5xx or 408), or broke off.
+"""UNAVAILABLE, with RetryInfo. The provider failed (5xx or 408), or broke off. Or it has kept
+failing and is left alone until the next probe, which RetryInfo names.
 
 Example: "openai: The server is overloaded (503)"
 """

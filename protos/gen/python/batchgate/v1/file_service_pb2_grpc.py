@@ -35,7 +35,10 @@ class FileServiceStub(object):
     - FAILED_PRECONDITION/PROVIDER_CREDENTIAL_REJECTED: the gateway's own credential was refused.
     - PERMISSION_DENIED/PROVIDER_FORBIDDEN, RESOURCE_EXHAUSTED/PROVIDER_RATE_LIMITED,
     UNAVAILABLE/PROVIDER_UNAVAILABLE, UNAVAILABLE/PROVIDER_UNREACHABLE,
-    UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason.
+    UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason. The gateway has
+    tried again by then what could be tried again.
+    - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
+    use, or it has too much to do otherwise.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -82,7 +85,10 @@ class FileServiceServicer(object):
     - FAILED_PRECONDITION/PROVIDER_CREDENTIAL_REJECTED: the gateway's own credential was refused.
     - PERMISSION_DENIED/PROVIDER_FORBIDDEN, RESOURCE_EXHAUSTED/PROVIDER_RATE_LIMITED,
     UNAVAILABLE/PROVIDER_UNAVAILABLE, UNAVAILABLE/PROVIDER_UNREACHABLE,
-    UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason.
+    UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason. The gateway has
+    tried again by then what could be tried again.
+    - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
+    use, or it has too much to do otherwise.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -143,7 +149,8 @@ class FileServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteFile(self, request, context):
-        """Deletes a file.
+        """Deletes a file. Where the answer is lost the gateway deletes again, and a file that is gone then
+        counts as deleted.
 
         Upstream: `DELETE /files/{id}`.
 
@@ -158,15 +165,18 @@ class FileServiceServicer(object):
     def DownloadFile(self, request, context):
         """Downloads a file's content as a stream of chunks, in order and without gaps.
 
-        A stream that ends with OK is complete. A content that the provider cuts off ends with an error,
-        never as if it were complete; read on with `read_offset` at the end of the last chunk.
+        A stream that ends with OK is complete. Where the provider cuts the content off, the gateway asks
+        for the rest and goes on. If that fails too, the stream ends with an error, never as if it were
+        complete; read on with `read_offset` at the end of the last chunk.
 
         Upstream: `GET /files/{id}/content`.
 
         Errors:
         - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such file.
         - INVALID_ARGUMENT/PROVIDER_REJECTED: the provider does not hand out files of that purpose.
-        - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off.
+        - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off, and could not be gone on with.
+        - INTERNAL/PROVIDER_BAD_RESPONSE: it was cut off, and the provider has another content by now;
+        read it from its beginning.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -218,7 +228,10 @@ class FileService(object):
     - FAILED_PRECONDITION/PROVIDER_CREDENTIAL_REJECTED: the gateway's own credential was refused.
     - PERMISSION_DENIED/PROVIDER_FORBIDDEN, RESOURCE_EXHAUSTED/PROVIDER_RATE_LIMITED,
     UNAVAILABLE/PROVIDER_UNAVAILABLE, UNAVAILABLE/PROVIDER_UNREACHABLE,
-    UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason.
+    UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason. The gateway has
+    tried again by then what could be tried again.
+    - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
+    use, or it has too much to do otherwise.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 

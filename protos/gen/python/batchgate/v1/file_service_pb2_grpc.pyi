@@ -36,7 +36,10 @@ class FileServiceStub:
     - FAILED_PRECONDITION/PROVIDER_CREDENTIAL_REJECTED: the gateway's own credential was refused.
     - PERMISSION_DENIED/PROVIDER_FORBIDDEN, RESOURCE_EXHAUSTED/PROVIDER_RATE_LIMITED,
       UNAVAILABLE/PROVIDER_UNAVAILABLE, UNAVAILABLE/PROVIDER_UNREACHABLE,
-      UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason.
+      UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason. The gateway has
+      tried again by then what could be tried again.
+    - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
+      use, or it has too much to do otherwise.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -89,7 +92,8 @@ class FileServiceStub:
       that came from another provider or from other filters.
     """
     DeleteFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.DeleteFileRequest, _file_service_pb2.DeleteFileResponse]
-    """Deletes a file.
+    """Deletes a file. Where the answer is lost the gateway deletes again, and a file that is gone then
+    counts as deleted.
 
     Upstream: `DELETE /files/{id}`.
 
@@ -100,15 +104,18 @@ class FileServiceStub:
     DownloadFile: _grpc.UnaryStreamMultiCallable[_file_service_pb2.DownloadFileRequest, _file_service_pb2.DownloadFileResponse]
     """Downloads a file's content as a stream of chunks, in order and without gaps.
 
-    A stream that ends with OK is complete. A content that the provider cuts off ends with an error,
-    never as if it were complete; read on with `read_offset` at the end of the last chunk.
+    A stream that ends with OK is complete. Where the provider cuts the content off, the gateway asks
+    for the rest and goes on. If that fails too, the stream ends with an error, never as if it were
+    complete; read on with `read_offset` at the end of the last chunk.
 
     Upstream: `GET /files/{id}/content`.
 
     Errors:
     - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such file.
     - INVALID_ARGUMENT/PROVIDER_REJECTED: the provider does not hand out files of that purpose.
-    - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off.
+    - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off, and could not be gone on with.
+    - INTERNAL/PROVIDER_BAD_RESPONSE: it was cut off, and the provider has another content by now;
+      read it from its beginning.
     """
 
 @_typing.type_check_only
@@ -122,7 +129,10 @@ class FileServiceAsyncStub(FileServiceStub):
     - FAILED_PRECONDITION/PROVIDER_CREDENTIAL_REJECTED: the gateway's own credential was refused.
     - PERMISSION_DENIED/PROVIDER_FORBIDDEN, RESOURCE_EXHAUSTED/PROVIDER_RATE_LIMITED,
       UNAVAILABLE/PROVIDER_UNAVAILABLE, UNAVAILABLE/PROVIDER_UNREACHABLE,
-      UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason.
+      UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason. The gateway has
+      tried again by then what could be tried again.
+    - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
+      use, or it has too much to do otherwise.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -172,7 +182,8 @@ class FileServiceAsyncStub(FileServiceStub):
       that came from another provider or from other filters.
     """
     DeleteFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.DeleteFileRequest, _file_service_pb2.DeleteFileResponse]  # type: ignore[assignment]
-    """Deletes a file.
+    """Deletes a file. Where the answer is lost the gateway deletes again, and a file that is gone then
+    counts as deleted.
 
     Upstream: `DELETE /files/{id}`.
 
@@ -183,15 +194,18 @@ class FileServiceAsyncStub(FileServiceStub):
     DownloadFile: _aio.UnaryStreamMultiCallable[_file_service_pb2.DownloadFileRequest, _file_service_pb2.DownloadFileResponse]  # type: ignore[assignment]
     """Downloads a file's content as a stream of chunks, in order and without gaps.
 
-    A stream that ends with OK is complete. A content that the provider cuts off ends with an error,
-    never as if it were complete; read on with `read_offset` at the end of the last chunk.
+    A stream that ends with OK is complete. Where the provider cuts the content off, the gateway asks
+    for the rest and goes on. If that fails too, the stream ends with an error, never as if it were
+    complete; read on with `read_offset` at the end of the last chunk.
 
     Upstream: `GET /files/{id}/content`.
 
     Errors:
     - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such file.
     - INVALID_ARGUMENT/PROVIDER_REJECTED: the provider does not hand out files of that purpose.
-    - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off.
+    - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off, and could not be gone on with.
+    - INTERNAL/PROVIDER_BAD_RESPONSE: it was cut off, and the provider has another content by now;
+      read it from its beginning.
     """
 
 class FileServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -204,7 +218,10 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
     - FAILED_PRECONDITION/PROVIDER_CREDENTIAL_REJECTED: the gateway's own credential was refused.
     - PERMISSION_DENIED/PROVIDER_FORBIDDEN, RESOURCE_EXHAUSTED/PROVIDER_RATE_LIMITED,
       UNAVAILABLE/PROVIDER_UNAVAILABLE, UNAVAILABLE/PROVIDER_UNREACHABLE,
-      UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason.
+      UNAVAILABLE/PROVIDER_TIMEOUT, INTERNAL/PROVIDER_BAD_RESPONSE: see ErrorReason. The gateway has
+      tried again by then what could be tried again.
+    - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
+      use, or it has too much to do otherwise.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -276,7 +293,8 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _file_service_pb2.DeleteFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.DeleteFileResponse, _abc.Awaitable[_file_service_pb2.DeleteFileResponse]]:
-        """Deletes a file.
+        """Deletes a file. Where the answer is lost the gateway deletes again, and a file that is gone then
+        counts as deleted.
 
         Upstream: `DELETE /files/{id}`.
 
@@ -293,15 +311,18 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_file_service_pb2.DownloadFileResponse], _abc.AsyncIterator[_file_service_pb2.DownloadFileResponse]]:
         """Downloads a file's content as a stream of chunks, in order and without gaps.
 
-        A stream that ends with OK is complete. A content that the provider cuts off ends with an error,
-        never as if it were complete; read on with `read_offset` at the end of the last chunk.
+        A stream that ends with OK is complete. Where the provider cuts the content off, the gateway asks
+        for the rest and goes on. If that fails too, the stream ends with an error, never as if it were
+        complete; read on with `read_offset` at the end of the last chunk.
 
         Upstream: `GET /files/{id}/content`.
 
         Errors:
         - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such file.
         - INVALID_ARGUMENT/PROVIDER_REJECTED: the provider does not hand out files of that purpose.
-        - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off.
+        - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off, and could not be gone on with.
+        - INTERNAL/PROVIDER_BAD_RESPONSE: it was cut off, and the provider has another content by now;
+          read it from its beginning.
         """
 
 def add_FileServiceServicer_to_server(servicer: FileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -228,7 +228,9 @@ class ProviderHealth(_message.Message):
     state: Global___ProviderHealthState.ValueType
     """The state."""
     detail: _builtins.str
-    """What is wrong, if anything, with the reason of the error."""
+    """What is wrong, if anything, with the reason of the error; and whether the provider is left alone
+    for now, since it kept failing.
+    """
     @_builtins.property
     def checked_at(self) -> _timestamp_pb2.Timestamp:
         """When it was last seen so. Unset if never."""
