@@ -127,19 +127,8 @@ class Caller:
             for row in range(rows)
             for fail in [row < failing]
         ]
-        request_id = f"{self._mark}{operation}" if self._chance(0.7) else ""
-        metadata = {
-            "provider": self._provider,
-            "endpoint": ENDPOINT,
-            "request_id": request_id,
-            "metadata": {"operation": str(operation)},
-        }
         in_message = self._random.choice([1, 10, 1000])
-
-        def submit() -> Result:
-            return self._stub.submit(metadata, lines, rows=in_message, operation=operation)
-
-        answer = self._insist("submit", submit) if request_id else submit()[0]
+        answer = self._submit(operation, lines, insist=self._chance(0.7), in_message=in_message)
         if answer is None:
             return
         if self._chance(0.6):
@@ -181,6 +170,22 @@ class Caller:
         stub.health()
 
     # Steps of stories.
+
+    def _submit(
+        self, operation: int, lines: list[pb.BatchLine], *, insist: bool, in_message: int
+    ) -> Any:
+        """Submit lines; with a request_id, and again until it goes well, or once."""
+        metadata = {
+            "provider": self._provider,
+            "endpoint": ENDPOINT,
+            "request_id": f"{self._mark}{operation}" if insist else "",
+            "metadata": {"operation": str(operation)},
+        }
+
+        def submit() -> Result:
+            return self._stub.submit(metadata, lines, rows=in_message, operation=operation)
+
+        return self._insist("submit", submit) if insist else submit()[0]
 
     def _create(self, operation: int, file_id: str, *, insist: bool = True) -> Any:
         request = pb.CreateBatchRequest(
@@ -228,18 +233,24 @@ class Caller:
             self._results(answer.batch.id, self._expected(failed, failing))
 
     def _follow(self, batch_id: str) -> None:
-        """Watch a batch, or wait for it, until it is terminal; again after each break."""
+        """Watch a batch, or wait for it, until it is terminal."""
         if self._chance(0.3):
-            request = pb.WaitBatchRequest(provider=self._provider, batch_id=batch_id)
+            self._wait(batch_id)
+        else:
+            self._watch(batch_id)
 
-            def wait() -> Result:
-                answer, attempt = self._stub.unary(
-                    self._stub.batches.WaitBatch, request, deadline=10
-                )
-                return (answer if answer and answer.done else None), attempt
+    def _wait(self, batch_id: str) -> None:
+        """Wait until a batch is terminal; again after each break."""
+        request = pb.WaitBatchRequest(provider=self._provider, batch_id=batch_id)
 
-            self._insist("wait", wait)
-            return
+        def wait() -> Result:
+            answer, attempt = self._stub.unary(self._stub.batches.WaitBatch, request, deadline=10)
+            return (answer if answer and answer.done else None), attempt
+
+        self._insist("wait", wait)
+
+    def _watch(self, batch_id: str) -> None:
+        """Watch a batch until it is terminal; again after each break."""
         watch = pb.WatchBatchRequest(provider=self._provider, batch_id=batch_id)
 
         def watched() -> Result:
@@ -255,8 +266,13 @@ class Caller:
 
         self._insist("watch", watched)
 
-    def _results(self, batch_id: str, expected: Counter[str], *, partial: bool = False) -> None:
-        """Read all rows, going on by the resume token after each break."""
+    def _results(
+        self, batch_id: str, expected: Counter[str], *, partial: bool = False, pause: float = 0
+    ) -> None:
+        """Read all rows, going on by the resume token after each break.
+
+        With so many seconds between two messages.
+        """
         reading = Reading(batch_id, expected, partial=partial)
         self._journal.readings.append(reading)
         request = pb.StreamBatchResultsRequest(
@@ -264,6 +280,7 @@ class Caller:
         )
 
         def take(message: Any) -> None:
+            time.sleep(pause)
             reading.seen.update(map(row_word, message.results))
             request.resume_token = message.resume_token or request.resume_token
 

@@ -12,6 +12,7 @@ from tests.chaos.scene import Run, Scene
 from tests.chaos.table import Row, table
 
 PROPERTY = "chaos"
+Tell = Callable[[Run], None]
 Judge = Callable[[Run], None]
 
 
@@ -24,13 +25,23 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def judge(scene: Scene, record_property: Callable[[str, object], None]) -> Judge:
-    """Puts a run into the table, and fails the test if an invariant did not hold."""
+def tell(record_property: Callable[[str, object], None]) -> Tell:
+    """Puts a run into the table."""
 
     def work(run: Run) -> None:
         record_property(PROPERTY, json.dumps(Row.of(run).shown()))
         ends = "\n".join(f"  {count:5} {end}" for end, count in run.journal.ends().most_common())
         print(f"{run.name}: {dict(run.inflicted)}, calls ended\n{ends}")  # noqa: T201
+
+    return work
+
+
+@pytest.fixture
+def judge(scene: Scene, tell: Tell) -> Judge:
+    """Puts a run into the table, and fails the test if an invariant did not hold."""
+
+    def work(run: Run) -> None:
+        tell(run)
         violations = run.verdict.violations
         assert not violations, (
             f"{len(violations)} violations, seed {run.seed} "

@@ -62,6 +62,11 @@ file = "{audit}"
 """
 
 
+def configured(*, provider: str, key_file: Path, audit: Path) -> str:
+    """The configuration of a gateway whose providers are at `provider`, a `host:port`."""
+    return CONFIGURATION.format(provider=provider, key_file=key_file, audit=audit)
+
+
 @dataclass
 class Run:
     """What a run was, and what came of it."""
@@ -94,7 +99,7 @@ class Scene:
         self._audit = directory / "audit"
         self._audit.symlink_to(self.audit_file)
         self.provider_port = fixed_port()
-        configuration = CONFIGURATION.format(
+        configuration = configured(
             provider=f"127.0.0.1:{self.provider_port}", key_file=key_file, audit=self._audit
         )
         self.sandbox = Sandbox(directory)

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -84,8 +85,13 @@ class Stub:
             self.journal.over(attempt, End("OK"))
         return attempt
 
-    def upload(self, content: bytes, *, cancel_at: int | None = None, **metadata: Any) -> Result:
-        """UploadFile under a name of its own; cancelled when so many bytes are handed over."""
+    def upload(
+        self, content: bytes, *, cancel_at: int | None = None, pause: float = 0, **metadata: Any
+    ) -> Result:
+        """UploadFile under a name of its own, with so many seconds between its chunks.
+
+        Cancelled when `cancel_at` bytes are handed over.
+        """
         attempt = self.journal.begin(
             "UploadFile",
             deadline=STREAM_SECONDS,
@@ -103,6 +109,7 @@ class Stub:
             for start in range(0, max(len(content), 1), CHUNK):
                 if cancel_at is not None and start >= cancel_at:
                     return
+                time.sleep(pause)
                 yield file_service_pb2.UploadFileRequest(chunk=content[start : start + CHUNK])
 
         cancelled = cancel_at is not None

@@ -23,7 +23,7 @@ def attempt(journal: Journal, kind: str, end: End, **known: object) -> Attempt:
     """A call that is over."""
     fields: dict[str, object] = {"deadline": 5.0, **known}
     batch_id, file_id = str(fields.pop("batch_id", "")), str(fields.pop("file_id", ""))
-    begun = journal.begin(kind, **fields)
+    begun = journal.begin(kind, **fields)  # type: ignore[arg-type]
     begun.batch_id, begun.file_id = batch_id, file_id
     journal.over(begun, end)
     return begun
