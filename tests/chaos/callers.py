@@ -25,7 +25,9 @@ TEXT = "the quick brown fox jumps over the lazy dog"
 class World:
     """What callers know of the world: when to begin nothing new, and whether all is well."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, think_seconds: float = 0) -> None:
+        """`think_seconds` is how long callers do nothing between two stories, on average."""
+        self.think_seconds = think_seconds
         self.stopping = threading.Event()
         self._well_since = float("inf")
 
@@ -68,6 +70,7 @@ class Caller:
             self._provider = self._random.choice(PROVIDERS)
             self._life = self._journal.provider_lives()
             story()
+            self._world.stopping.wait(self._random.uniform(0, 2 * self._world.think_seconds))
 
     # Stories.
 

@@ -93,14 +93,14 @@ class Scene:
         self.directory = directory
         self._stack = ExitStack()
         self.key = f"sk-{uuid.uuid4().hex}"
-        key_file = directory / "key"
-        key_file.write_text(self.key)
+        self._key_file = directory / "key"
+        self._key_file.write_text(self.key)
         self.audit_file = directory / "audit.log"
         self._audit = directory / "audit"
         self._audit.symlink_to(self.audit_file)
         self.provider_port = fixed_port()
         configuration = configured(
-            provider=f"127.0.0.1:{self.provider_port}", key_file=key_file, audit=self._audit
+            provider=f"127.0.0.1:{self.provider_port}", key_file=self._key_file, audit=self._audit
         )
         self.sandbox = Sandbox(directory)
         self.gateway = Gateway(directory, configuration=configuration + more)
@@ -116,7 +116,9 @@ class Scene:
             for process in (self.sandbox, self.gateway):
                 stack.callback(process.close)
                 process.start()
-            self.account = stack.enter_context(Account(self.sandbox.url, self.key))
+            self.account = Account(self.sandbox.url, self.key)
+            # Its account may be another one by then.
+            stack.callback(lambda: self.account.close())  # noqa: PLW0108
             log = self.directory / "toxiproxy.log"
             self.proxies = stack.enter_context(toxiproxy(port=fixed_port(), log=log))
             self.provider_way = self.proxies.proxy(
@@ -145,7 +147,26 @@ class Scene:
             step_seconds=STEP_SECONDS, file_pending_seconds=STEP_SECONDS, max_batch_files=10**6
         )
 
-    def run(self, name: str, *hands: Hand, seed: str, seconds: float) -> Run:
+    def renew_account(self) -> None:
+        """Let the gateway go on with another key, that of an account that has nothing yet."""
+        self.key = f"sk-{uuid.uuid4().hex}"
+        self._key_file.write_text(self.key)
+        self.account.close()
+        self.account = Account(self.sandbox.url, self.key)
+        self.furnish()
+        self.gateway.signal(signal.SIGHUP)
+        stub = Stub(self.gateway.address, Journal())
+
+        def known() -> bool:
+            stub.health()
+            return self.account.asked()
+
+        assert eventually(known, seconds=SETTLE_SECONDS)
+        stub.close()
+
+    def run(
+        self, name: str, *hands: Hand, seed: str, seconds: float, think_seconds: float = 0
+    ) -> Run:
         """Let callers work for so many seconds while each hand does its worst, and look at it all.
 
         When the time is over all is healed, and callers finish what they have begun.
@@ -153,7 +174,7 @@ class Scene:
         journal = Journal(numbers=self._numbers, provider_lives=lambda: self.sandbox.lives)
         run = Run(name, seed, journal)
         self.account.forget()
-        world = World()
+        world = World(think_seconds=think_seconds)
         stubs = [Stub(self.callers_way.address, journal) for _ in range(CALLERS)]
         until = time.monotonic() + seconds
         with ThreadPoolExecutor(max_workers=len(stubs) + len(hands)) as pool:

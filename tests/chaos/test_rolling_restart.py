@@ -101,7 +101,8 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         balancer = stack.enter_context(
             nginx(tmp_path / "nginx", port=fixed_port(), gateways=addresses)
         )
-        account = stack.enter_context(Account(sandbox.url, "sk-fleet"))
+        account = Account(sandbox.url, "sk-fleet")
+        stack.callback(account.close)
         account.settings(step_seconds=STEP_SECONDS, max_batch_files=10**6)
         yield Fleet(sandbox, gateways, balancer, account)
 

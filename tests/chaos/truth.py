@@ -4,8 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
@@ -55,15 +54,8 @@ class Account:
         headers = {"authorization": f"Bearer {key}", "api-key": key}
         self._http = httpx.Client(base_url=url, headers=headers, timeout=30)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close its connections."""
         self._http.close()
 
     def truth(self, *, but: AbstractSet[str] = frozenset()) -> Truth:
@@ -95,10 +87,24 @@ class Account:
         """Empty the record of requests."""
         self._http.delete("/_sandbox/requests", params={"key": self.key}).raise_for_status()
 
+    def asked(self) -> bool:
+        """Whether a request has come since the record was emptied."""
+        return bool(self._requests())
+
+    def empty(self) -> None:
+        """Delete all files."""
+        for base in BASES:
+            for file in list(self._all(f"{base}/files")):
+                self._http.delete(f"{base}/files/{file['id']}")
+
     def busy(self) -> int:
         """How many requests the provider has not ended yet."""
-        requests = self._http.get("/_sandbox/requests", params={"key": self.key}).json()["requests"]
-        return sum(not (one["answered"] or one["aborted"]) for one in requests)
+        return sum(not (one["answered"] or one["aborted"]) for one in self._requests())
+
+    def _requests(self) -> list[dict[str, Any]]:
+        answer = self._http.get("/_sandbox/requests", params={"key": self.key})
+        requests: list[dict[str, Any]] = answer.json()["requests"]
+        return requests
 
     def _file(self, base: str, shown: dict[str, Any]) -> TrueFile:
         answer = self._http.get(f"{base}/files/{shown['id']}/content")
