@@ -4,7 +4,7 @@ import itertools
 import os
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -188,9 +188,15 @@ async def open_gateway(tmp_path: Path) -> AsyncIterator[OpenGateway]:
             settings: dict[str, Any],
             *,
             transport: Callable[[Profile], httpx.AsyncBaseTransport] | None = None,
+            config: Path | None = None,
+            environment: Mapping[str, str] | None = None,
         ) -> Gateway:
             listen = f"unix:{tmp_path}/gateway-{next(_sockets)}.sock"
-            loaded = load_settings(environment={}, overrides={"listen": listen, **settings})
+            loaded = load_settings(
+                config=config,
+                environment=environment or {},
+                overrides={"listen": listen, **settings},
+            )
             return await stack.enter_async_context(running_gateway(loaded, transport=transport))
 
         yield open_one

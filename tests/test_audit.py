@@ -87,6 +87,23 @@ def test_what_was_written_survives_a_crash(path: Path) -> None:
     assert records(path)[0]["number"] == 1
 
 
+def test_a_standard_output_that_nobody_reads_stops_nothing() -> None:
+    program = (
+        "import sys; from batchgate_server.audit import AuditLog\n"
+        "from batchgate_server.settings import AuditSettings\n"
+        "import structlog; structlog.configure(logger_factory=structlog.ReturnLoggerFactory())\n"
+        "log = AuditLog(AuditSettings(file='-'))\n"
+        "for number in range(2000): log.write('call', number=number)\n"
+        "sys.stderr.write(str(log.vouches()))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr
+        assert process.wait(30) == 0
+        assert process.stderr.read() == b"False"
+
+
 TEXTS = st.text(st.characters(codec=None, categories=None), max_size=600)
 
 

@@ -218,12 +218,14 @@ class Keys:
 
     def transport(self, profile: Profile) -> httpx.AsyncBaseTransport:
         assert isinstance(profile, OpenAIProfile)
+        assert profile.api_key is not None
         key = profile.api_key.get_secret_value()
 
         async def answer(request: httpx.Request) -> httpx.Response:
-            self.seen.append(f"{key} {request.url.path.rpartition('/')[2]}")
-            if key in self.gates:
-                await self.gates[key].wait()
+            asked = f"{key} {request.url.path.rpartition('/')[2]}"
+            self.seen.append(asked)
+            if asked in self.gates:
+                await self.gates[asked].wait()
             if key not in self.known:
                 return httpx.Response(401, json={"error": {"message": "no such key"}})
             if request.url.path.endswith("/content"):
@@ -270,7 +272,7 @@ async def test_a_rotated_key_counts_at_once_for_a_watch(keys: Keys, open_keyed: 
     watch = watching(gateway)
     assert (await watch.read()).batch.id == "batch_1"
     # A look is under way with the old key when the new one comes, and is refused afterwards.
-    gate = keys.gates["sk-1"] = asyncio.Event()
+    gate = keys.gates["sk-1 batch_1"] = asyncio.Event()
     looks = len(keys.seen)
     await eventually(lambda: len(keys.seen) > looks)
     keys.known, keys.status = {"sk-2"}, "completed"
@@ -290,9 +292,9 @@ async def test_a_list_with_the_old_key_says_nothing_of_the_new(
     gateway = await open_keyed()
     other = pb.WatchBatchRequest(batch_id="batch_2")
     watches = [gateway.batches.WatchBatch(one) for one in (WATCH, other)]
+    gate = keys.gates["sk-1 batches"] = asyncio.Event()
     await watches[0].read()
-    gate = keys.gates["sk-1"] = asyncio.Event()
-    await eventually(lambda: keys.seen[-1] == "sk-1 batches")
+    await eventually(lambda: "sk-1 batches" in keys.seen)
     keys.known, keys.status = {"sk-2"}, "completed"
     reload(gateway, providers={"one": keyed("sk-2")}, watch=FAST)
     gate.set()
@@ -354,7 +356,7 @@ async def test_results_that_are_waited_for_come_with_the_new_key(
     gate = asyncio.Event()
     if before_the_watch:
         # It has asked with the old key, and does not watch yet.
-        keys.gates["sk-1"] = gate
+        keys.gates["sk-1 batch_1"] = gate
         keys.known = {"sk-1", "sk-2"}
     stream: Any = gateway.batches.StreamBatchResults(request)
     reading = asyncio.ensure_future(stream.read())

@@ -18,7 +18,7 @@ LAYERS: dict[str, set[str]] = {
     "version": set(),
     "callers": {"errors", "settings"},
     "call": {"callers", "errors"},
-    "background": set(),
+    "background": {"call"},
     "stream_end": set(),
     "jsonl": set(),
     "errors": set(),
@@ -33,7 +33,7 @@ LAYERS: dict[str, set[str]] = {
     "files": {"errors", "operations", "providers", "rest", "translation", "jsonl", "call"},
     "batches": {
         *("files", "providers", "rest", "translation", "jsonl", "settings"),
-        *("errors", "operations", "call"),
+        *("errors", "operations", "call", "callers.provider_key"),
     },
     "services": {
         *("batches", "files", "providers", "translation", "rest", "jsonl"),

@@ -27,8 +27,8 @@ from batchgate_server.interceptors.auditing import Auditing
 from batchgate_server.interceptors.authentication import Authentication
 from batchgate_server.interceptors.draining import Draining
 from batchgate_server.interceptors.limiting import Limiting
+from batchgate_server.providers.connections import profile_transport
 from batchgate_server.providers.registry import Profile, ProviderRegistry
-from batchgate_server.rest.transport import open_transport
 from batchgate_server.services.batch_service import BatchService
 from batchgate_server.services.file_service import FileService
 from batchgate_server.services.provider_service import ProviderService
@@ -47,11 +47,6 @@ SERVICES = tuple(
 # What may be under way from a caller: by calculation 1 GB/s at a round trip of 1 ms, but 20 MB/s at
 # 50 ms. More is faster for distant callers and takes more memory.
 UPLOAD_WINDOW_BYTES = 1024 * 1024
-
-
-def profile_transport(profile: Profile) -> httpx.AsyncBaseTransport:
-    """The connections of one profile."""
-    return open_transport(max_connections=profile.max_connections)
 
 
 class Application:

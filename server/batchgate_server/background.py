@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from batchgate_server.call import Call, current_call
+
 Result = TypeVar("Result")
 # How long a gateway that stops waits for such work, in seconds; callers are gone by then.
 SETTLE_SECONDS = 5.0
@@ -21,9 +23,12 @@ class Background:
 
     def start(self, work: Coroutine[Any, Any, Result], *, name: str = "") -> asyncio.Task[Result]:
         """Begin `work`, in the context of the call at hand; `named` finds it while it runs."""
+        call = current_call()
+        call.behind += 1
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: _leave(call))
         return task
 
     def named(self, name: str) -> list[asyncio.Task[Any]]:
@@ -54,6 +59,11 @@ class Background:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+
+
+def _leave(call: Call) -> None:
+    call.behind -= 1
+    call.forget()
 
 
 def _tell(task: asyncio.Task[Any]) -> None:

@@ -8,6 +8,7 @@ from time import perf_counter
 
 from batchgate_server.callers.allowance import Allowance, Kind
 from batchgate_server.callers.caller import ANONYMOUS, Caller
+from batchgate_server.callers.provider_key import ProviderKey
 from batchgate_server.errors import GatewayError
 
 
@@ -21,6 +22,8 @@ class Call:
     """Whether the caller sends a stream of messages."""
     started: float = field(default_factory=perf_counter)
     caller: Caller = ANONYMOUS
+    provider_key: ProviderKey | None = None
+    """The caller's own key, for profiles with `caller_credentials`."""
     deadline: float = inf
     """When the caller stops waiting, by the event loop's clock."""
     retries: int = 0
@@ -48,6 +51,9 @@ class Call:
     """What is done when the call is over, however it ends."""
     noted_late: Callable[["Call"], None] | None = None
     """Told of an id that comes when the call is over: what was begun goes on without its caller."""
+    behind: int = 0
+    """How many pieces of its work go on by themselves, perhaps after its end."""
+    ended: bool = False
 
     def note_id(self, name: str, provider_id: str) -> None:
         """Remember what this call has made or removed at the provider."""
@@ -60,6 +66,8 @@ class Call:
         self.deadline = -inf
         while self.at_end:
             self.at_end.pop()()
+        self.ended = True
+        self.forget()
 
     def count_received(self, size: int) -> None:
         """Count file content that came from the caller.
@@ -76,6 +84,19 @@ class Call:
         self.sent_bytes += size
         for allowance in self.allowances:
             allowance.spend(size)
+
+    @property
+    def account(self) -> str:
+        """Whose account at the provider it is: "" for the gateway's own.
+
+        What is shared between calls is shared within one account only.
+        """
+        return self.provider_key.digest if self.provider_key else ""
+
+    def forget(self) -> None:
+        """Let go of the caller's key once nothing needs it: timers and the like may keep the call."""
+        if self.ended and not self.behind:
+            self.provider_key = None
 
 
 _current: ContextVar[Call] = ContextVar("call")

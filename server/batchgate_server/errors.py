@@ -26,7 +26,7 @@
         ├── ProviderQuotaExceeded       RESOURCE_EXHAUSTED   quota, waiting does not help
         ├── ProviderTokenLimit          RESOURCE_EXHAUSTED   too many enqueued tokens
         ├── ProviderUnavailable         UNAVAILABLE          5xx, 408, broken off
-        ├── ProviderUnreachable         UNAVAILABLE          refused, DNS, TLS
+        ├── ProviderUnreachable         UNAVAILABLE          refused, DNS, TLS, proxy, no token
         ├── ProviderTimeout             UNAVAILABLE          too slow
         ├── ProviderBadResponse         INTERNAL             cannot be read
         └── OutcomeUnknown              UNKNOWN              a creation may have happened
@@ -207,7 +207,7 @@ class ProviderRejected(ProviderError):
 
 
 class ProviderCredentialRejected(ProviderError):
-    """The provider refuses the gateway's own credential: 401."""
+    """The provider refuses the gateway's own credential, or the caller's own key: 401."""
 
     code, reason = StatusCode.FAILED_PRECONDITION, "PROVIDER_CREDENTIAL_REJECTED"
 
@@ -255,7 +255,7 @@ class ProviderUnavailable(ProviderError):
 
 
 class ProviderUnreachable(ProviderError):
-    """No connection: refused, DNS, TLS. The provider certainly did nothing."""
+    """No connection: refused, DNS, TLS, proxy; or no token. The provider certainly did nothing."""
 
     code, reason, retryable = StatusCode.UNAVAILABLE, "PROVIDER_UNREACHABLE", True
 

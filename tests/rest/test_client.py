@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import json
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +23,7 @@ from batchgate_server.errors import (
 )
 from batchgate_server.rest.breaker import Breaker, Limits
 from batchgate_server.rest.client import MAX_ANSWER_BYTES, Endpoint, RestClient
+from batchgate_server.rest.credential import Proof
 from batchgate_server.rest.models import RestBatch
 from batchgate_server.rest.retrying import Retries
 from batchgate_server.rest.secrets import cleaner
@@ -32,12 +33,33 @@ KEY = "sk-key-of-the-profile"
 MEGABYTE = 1_000_000
 
 
+class Key:
+    """A credential that never changes."""
+
+    of_callers = False
+
+    def __init__(self, key: str) -> None:
+        self._proof = Proof((("api-key", key),))
+
+    async def proof(self) -> Proof:
+        return self._proof
+
+    async def refused(self, proof: Proof) -> Proof | None:
+        return None
+
+    def secrets(self) -> Sequence[str]:
+        return []
+
+    async def aclose(self) -> None: ...
+
+
 def client(handler: Handler, **endpoint: Any) -> RestClient:
     given: dict[str, Any] = {
         "provider": "p",
         "base_url": "https://api.example/openai",
         "params": (("api-version", "2024-10-21"),),
-        "headers": lambda: [("api-key", KEY)],
+        "headers": (),
+        "credential": Key(KEY),
         "clean": cleaner([KEY]),
         "timeout_seconds": 5.0,
         "connect_timeout_seconds": 1.0,
@@ -122,7 +144,11 @@ async def test_credentials_are_asked_for_at_every_request() -> None:
         seen.append(request.headers["authorization"])
         return httpx.Response(200, json={})
 
-    rest = client(answer, headers=lambda: [("authorization", f"Bearer {next(tokens)}")])
+    class Tokens(Key):
+        async def proof(self) -> Proof:
+            return Proof((("authorization", f"Bearer {next(tokens)}"),))
+
+    rest = client(answer, credential=Tokens(""))
     await rest.call("GET", "/files")
     await rest.call("GET", "/files")
     assert seen == ["Bearer one", "Bearer two"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from batchgate_server.rest.secrets import cleaner
+from batchgate_server.rest.secrets import cleaner, proxy_secrets
 
 VISIBLE = st.text([*string.ascii_letters, *string.digits, *string.punctuation], min_size=8)
 
@@ -67,3 +67,10 @@ def test_an_empty_secret_is_none() -> None:
 
 def test_of_two_secrets_the_longer_goes_first() -> None:
     assert cleaner(["abcd", "abcd-efgh"])("abcd-efgh") == "[redacted]"
+
+
+def test_a_proxy_s_credential_is_known_in_each_of_its_forms() -> None:
+    clean = cleaner(proxy_secrets(["http://me:p%40ss-word@proxy:3128", "http://proxy:3128"]))
+    for form in ("p@ss-word", "p%40ss-word", "me:p@ss-word", "bWU6cEBzcy13b3Jk"):
+        assert clean(f"Basic {form}") == "Basic [redacted]"
+    assert clean("http://proxy:3128") == "http://proxy:3128"

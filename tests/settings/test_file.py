@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from batchgate_server.settings import (
     AzureOpenAIProfile,
@@ -36,6 +37,7 @@ connect_timeout_seconds = 1
 timeout_seconds = 2.5
 idle_timeout_seconds = 3
 max_connections = 4
+proxy_url = "http://proxy.example:3128"
 retries = 0
 retry_first_seconds = 0.25
 retry_cap_seconds = 60
@@ -74,6 +76,7 @@ def test_every_setting(load: Load) -> None:
     assert list(settings.providers) == ["openai", "azure-eu"]
     openai, azure = settings.providers.values()
     assert isinstance(openai, OpenAIProfile)
+    assert openai.api_key is not None
     assert openai.api_key.get_secret_value() == "sk-1"
     assert openai.model_dump(exclude={"api_key"}) == {
         "name": "openai",
@@ -85,6 +88,11 @@ def test_every_setting(load: Load) -> None:
         "timeout_seconds": 2.5,
         "idle_timeout_seconds": 3.0,
         "max_connections": 4,
+        "caller_credentials": False,
+        "ca_file": None,
+        "client_certificate_file": None,
+        "client_key_file": None,
+        "proxy_url": SecretStr("http://proxy.example:3128"),
         "retries": 0,
         "retry_first_seconds": 0.25,
         "retry_cap_seconds": 60.0,
@@ -245,12 +253,12 @@ def test_all_mistakes_at_once(problems: Problems) -> None:
         "providers.azure-eu.endpoint": "is required",
         "providers.azure-eu.api_version": 'must be "v1", "YYYY-MM-DD" or "YYYY-MM-DD-preview"',
         "providers.azure-eu.api_ky": "unknown key; did you mean api_key?",
-        "providers.azure-eu": "needs exactly one of api_key and entra_token",
+        "providers.azure-eu": "needs exactly one of api_key, entra_token, entra and caller_credentials",
         'providers."Bad Name"': name_rule,
         'providers."Bad Name".kind': 'is required: "openai" or "azure_openai"',
         'providers."Bad Name".name': "is the table's own key, not set inside it",
-        "providers.neither": "needs exactly one of api_key and entra_token",
-        "providers.both": "needs exactly one of api_key and entra_token",
+        "providers.neither": "needs exactly one of api_key, entra_token, entra and caller_credentials",
+        "providers.both": "needs exactly one of api_key, entra_token, entra and caller_credentials",
         "providers.bare.base_url": "must be a string",
         "providers.bare.api_key": 'is required: { env = "NAME" } or { file = "path" }',
     }

@@ -7,6 +7,7 @@ from batchgate_server.settings import (
     AuditSettings,
     AzureOpenAIProfile,
     CallerSettings,
+    EntraSettings,
     LogSettings,
     OpenAIProfile,
     OverallLimits,
@@ -67,7 +68,10 @@ def test_a_profile_takes_its_name_from_its_key() -> None:
     "credentials", [{}, {"api_key": SecretStr("k"), "entra_token": SecretStr("t")}]
 )
 def test_azure_has_one_credential(credentials: dict[str, SecretStr]) -> None:
-    with pytest.raises(ValidationError, match="needs exactly one of api_key and entra_token"):
+    with pytest.raises(
+        ValidationError,
+        match="needs exactly one of api_key, entra_token, entra and caller_credentials",
+    ):
         AzureOpenAIProfile.model_validate({"name": "a", "endpoint": "https://a", **credentials})
 
 
@@ -83,7 +87,8 @@ def test_the_reference_has_every_setting_once() -> None:
     fields |= {f"watch.{key}" for key in WatchSettings.model_fields}
     fields |= {f"audit.{key}" for key in AuditSettings.model_fields}
     profile = OpenAIProfile.model_fields.keys() | AzureOpenAIProfile.model_fields.keys()
-    fields |= {f"providers.NAME.{key}" for key in profile - {"name"}}
+    fields |= {f"providers.NAME.{key}" for key in profile - {"name", "entra"}}
+    fields |= {f"providers.NAME.entra.{key}" for key in EntraSettings.model_fields}
     assert rows.keys() == fields
     assert all(row.meaning.endswith(".") for row in rows.values())
 

@@ -33,6 +33,7 @@ def azure_of(load: Load, environment: dict[str, str]) -> AzureOpenAIProfile:
 
 def test_openai(load: Load) -> None:
     profile = openai_of(load, OPENAI)
+    assert profile.api_key is not None
     assert profile.api_key.get_secret_value() == "sk-1"
     assert profile.base_url == "https://api.openai.com/v1"
     assert (profile.organization, profile.project) == (None, None)

@@ -86,6 +86,7 @@ def test_a_new_name_makes_a_new_profile_in_lower_case(load: Load) -> None:
     assert list(settings.providers) == ["azure-eu", "a__b", "mine"]
     mine = settings.providers["mine"]
     assert isinstance(mine, OpenAIProfile)
+    assert mine.api_key is not None
     assert mine.api_key.get_secret_value() == "sk-1"
 
 
@@ -150,7 +151,7 @@ def test_unknown_and_malformed_variables(problems: Problems) -> None:
         "BATCHGATE_LISTEN__HOST": "listen holds a value, not further settings",
         "BATCHGATE_PROVIDERS__AZURE_EU__API_VERSON": "no such setting; did you mean "
         "BATCHGATE_PROVIDERS__AZURE_EU__API_VERSION?",
-        "BATCHGATE_PROVIDERS__NEW": "needs exactly one of api_key and entra_token",
+        "BATCHGATE_PROVIDERS__NEW": "needs exactly one of api_key, entra_token, entra and caller_credentials",
         "BATCHGATE_PROVIDERS__NEW__KIND": 'is required: "openai" or "azure_openai"',
         "BATCHGATE_PROVIDERS__NEW__ENDPOINT": "is required",
         "BATCHGATE_PROVIDERS__NEW_EU__KIND": 'is required: "openai" or "azure_openai"',

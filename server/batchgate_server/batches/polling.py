@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 
 import structlog
@@ -12,6 +13,7 @@ from grpc import StatusCode
 from batchgate_server.batches.observation import Observation, Watched
 from batchgate_server.batches.tempo import interval, pause, stage_age
 from batchgate_server.call import Call, current_call, enter_call
+from batchgate_server.callers.provider_key import ProviderKey
 from batchgate_server.errors import (
     GatewayError,
     InternalError,
@@ -44,9 +46,16 @@ log = structlog.stdlib.get_logger()
 class Poller:
     """Has a timer while batches are watched, and a task while it looks at some; else nothing."""
 
-    def __init__(self, provider: OpenAIProvider, settings: WatchSettings) -> None:
+    def __init__(
+        self,
+        provider: OpenAIProvider,
+        settings: WatchSettings,
+        *,
+        provider_key: ProviderKey | None = None,
+    ) -> None:
         self.provider = provider
         """Whom it asks; `renew` takes another one."""
+        self._provider_key = provider_key
         self._settings = settings
         self._watched: dict[str, Watched] = {}
         self._loop = asyncio.get_running_loop()
@@ -57,6 +66,11 @@ class Poller:
         self._open_at = self._lists_at = self._warn_at = 0.0
         self._fault: GatewayError | None = None  # why it is not to be asked before `_open_at`
         self._suspect: Watched | None = None  # the last that failed, if no look has gone well since
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anybody watches."""
+        return any(watched.watchers for watched in self._watched.values())
 
     def join(self, batch_id: str) -> Watched:
         """Watch a batch. A state that others have seen is there at once, and soon renewed."""
@@ -176,8 +190,7 @@ class Poller:
         try:
             cursor = None
             for _ in range(MOST_PAGES):
-                self._enter_call()
-                with provider.users.one():
+                with self._as_call(), provider.users.one():
                     async with asyncio.timeout(LOOK_SECONDS):
                         page = await provider.list_batches(cursor=cursor, size=LIST_SIZE)
                 for batch in page.items:
@@ -212,10 +225,9 @@ class Poller:
             # Both may have changed while others were looked at.
             if self._loop.time() < self._open_at or not watched.watchers:
                 return
-            self._enter_call()
             provider = self.provider
             try:
-                with provider.users.one():
+                with self._as_call(), provider.users.one():
                     async with asyncio.timeout(LOOK_SECONDS):
                         batch = await provider.get_batch(watched.batch_id)
             except (GatewayError, TimeoutError) as exc:
@@ -227,10 +239,21 @@ class Poller:
             else:
                 self._saw(watched, batch)
 
-    def _enter_call(self) -> None:
-        # Takes the provider's request id into the error, as for a caller's own call.
-        enter_call(Call(method="watch", request_id="", provider=self.provider.name))
+    @contextmanager
+    def _as_call(self) -> Iterator[None]:
+        """Takes the provider's request id into the error, as for a caller's own call."""
+        call = Call(
+            method="watch",
+            request_id="",
+            provider=self.provider.name,
+            provider_key=self._provider_key,
+        )
+        enter_call(call)
         set_pace(Pace.ONCE)
+        try:
+            yield
+        finally:
+            call.end()
 
     def _error(self, exc: GatewayError | TimeoutError) -> GatewayError:
         name = self.provider.name

@@ -25,6 +25,8 @@ LOOK_AGAIN = (0.0, 0.5, 1.5)
 REPEAT = "repeating the call with the same request_id is safe, and finds the batch if it exists"
 log = structlog.stdlib.get_logger()
 
+# The provider, whose account there it is, and the request_id.
+Flight: TypeAlias = tuple[str, str, str]
 Created: TypeAlias = tuple[RestBatch, RestFile | None]
 
 
@@ -32,7 +34,7 @@ class RequestIds:
     """The creations under a request_id that are on their way in this process."""
 
     def __init__(self) -> None:
-        self._flights: dict[tuple[str, str], asyncio.Future[RestBatch | None]] = {}
+        self._flights: dict[Flight, asyncio.Future[RestBatch | None]] = {}
 
     async def once(
         self,
@@ -49,7 +51,8 @@ class RequestIds:
         """
         if not request_id:
             return await create()
-        key = (provider.name, request_id)
+        account = current_call().account
+        key = (provider.name, account, request_id)
         while flight := self._flights.get(key):
             call = current_call()
             call.creating = "batch"
@@ -62,7 +65,7 @@ class RequestIds:
         try:
             batch, file = await self._created(provider, request_id, create, check=check)
         except BaseException as exc:
-            if running := provider.background.named(request_id):
+            if running := provider.background.named(_name(account, request_id)):
                 # The caller has gone, the creation has not: nobody may begin another one.
                 provider.background.start(self._land_behind(key, flight, running))
             else:
@@ -86,7 +89,7 @@ class RequestIds:
 
     async def _land_behind(
         self,
-        key: tuple[str, str],
+        key: Flight,
         flight: asyncio.Future[RestBatch | None],
         running: list[asyncio.Task[RestBatch]],
     ) -> None:
@@ -101,7 +104,7 @@ class RequestIds:
 
     def _land(
         self,
-        key: tuple[str, str],
+        key: Flight,
         flight: asyncio.Future[RestBatch | None],
         outcome: RestBatch | BaseException | None,
     ) -> None:
@@ -130,12 +133,19 @@ async def find(provider: OpenAIProvider, request_id: str, *, among: int) -> Rest
     return None
 
 
+def _name(account: str, request_id: str) -> str:
+    """What a creation is called while it runs."""
+    return f"{account} {request_id}"
+
+
 async def settled(provider: OpenAIProvider, new: NewBatch) -> RestBatch:
     """Create a batch; with a request_id the outcome is found out even if its answer was lost."""
     request_id = new.metadata.get(REQUEST_ID_KEY, "")
     if not request_id:
         return await provider.create_batch(new)
-    return await provider.background.finish(_settled(provider, new, request_id), name=request_id)
+    return await provider.background.finish(
+        _settled(provider, new, request_id), name=_name(current_call().account, request_id)
+    )
 
 
 async def _settled(provider: OpenAIProvider, new: NewBatch, request_id: str) -> RestBatch:

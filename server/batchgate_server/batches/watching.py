@@ -74,7 +74,7 @@ class Subscription:
 
 
 class Watching:
-    """All watches of a gateway: a poller per provider profile."""
+    """All watches of a gateway: a poller per provider profile, and per caller's own key."""
 
     def __init__(self, settings: WatchSettings, find: Callable[[str], OpenAIProvider]) -> None:
         """`find` gives the provider that has a name now, or raises."""
@@ -103,10 +103,14 @@ class Watching:
     async def _watch(self, provider: str, batch_id: str) -> AsyncIterator[Subscription]:
         if self._closed:
             raise ServerDraining
-        poller = self._pollers.get(provider)
-        if poller is None:
-            poller = self._pollers[provider] = Poller(self._find(provider), self._settings)
         call = current_call()
+        # Nobody looks with another's key, nor sees what that brought.
+        key = f"{provider} {call.account}" if call.account else provider
+        poller = self._pollers.get(key)
+        if poller is None:
+            poller = self._pollers[key] = Poller(
+                self._find(provider), self._settings, provider_key=call.provider_key
+            )
         watched = poller.join(batch_id)
         call.endless = True
         try:
@@ -122,6 +126,8 @@ class Watching:
         finally:
             call.endless = False
             poller.leave(watched)
+            if call.account and not poller.is_needed and self._pollers.get(key) is poller:
+                del self._pollers[key]  # and with it the key
 
     def renew(self, settings: WatchSettings) -> None:
         """Watch by these settings, and ask those who have the providers' names now.
@@ -129,11 +135,11 @@ class Watching:
         The watches of a provider that is gone end with that error.
         """
         self._settings = settings
-        for name, poller in list(self._pollers.items()):
+        for key, poller in list(self._pollers.items()):
             try:
-                poller.renew(self._find(name), settings)
+                poller.renew(self._find(poller.provider.name), settings)
             except GatewayError as gone:
-                del self._pollers[name]
+                del self._pollers[key]
                 poller.end(gone)
 
     async def aclose(self) -> None:

@@ -8,6 +8,7 @@ from batchgate_server.interceptors.draining import Draining
 from batchgate_server.interceptors.error_status import error_status
 from batchgate_server.interceptors.limiting import Limiting
 from batchgate_server.interceptors.permission import permission
+from batchgate_server.interceptors.provider_key import provider_key
 
 
 def chain(
@@ -26,6 +27,7 @@ def chain(
             authentication,  # before all that depends on who calls
             permission,  # before limits: what is not allowed uses nothing up
             limiting,  # refuses what is too much before it holds anything
+            provider_key,  # before anything asks for the provider
             draining,  # innermost: refuses new calls, and counts those that have begun
         ]
     )

@@ -10,10 +10,12 @@ from batchgate.v1 import provider_service_pb2
 from batchgate_server.errors import InvalidField
 from batchgate_server.jsonl.rules import Rules, formed
 from batchgate_server.operations import Cursor, NewBatch, Page
-from batchgate_server.providers.credentials import ApiKeyCredential, BearerCredential, Credential
+from batchgate_server.providers.credentials import ConfiguredCredential, api_key, bearer
+from batchgate_server.providers.entra import EntraCredential
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.paging import page_of_all
 from batchgate_server.rest.client import Params
+from batchgate_server.rest.credential import Credential
 from batchgate_server.rest.models import RestBatch, RestFile
 from batchgate_server.settings import AzureOpenAIProfile
 
@@ -76,10 +78,14 @@ class AzureOpenAIProvider(OpenAIProvider):
         return () if self.api_version == V1 else (("api-version", self.api_version),)
 
     def _credential(self) -> Credential:
-        if self.profile.api_key:
-            return ApiKeyCredential(self.profile.api_key)
-        assert self.profile.entra_token  # noqa: S101 - settings allow no profile without either
-        return BearerCredential(self.profile.entra_token)
+        if self.profile.entra:
+            # Imported here, where the extra is known to be installed; without it, it cannot be.
+            from batchgate_server.providers.entra_service import EntraService  # noqa: PLC0415
+
+            return EntraCredential(self.name, EntraService(self.profile, self.profile.entra))
+        if self.profile.entra_token:
+            return ConfiguredCredential(self.profile.entra_token, bearer)
+        return self._key_credential(api_key)
 
     def _tenancy(self) -> Params:
         return ()

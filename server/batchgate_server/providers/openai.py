@@ -14,15 +14,22 @@ from batchgate_server.call import current_call
 from batchgate_server.errors import ProviderConflict, ProviderNotFound, ProviderRejected
 from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
-from batchgate_server.providers.credentials import BearerCredential, Credential
+from batchgate_server.providers.connections import proxy_source
+from batchgate_server.providers.credentials import (
+    CallerCredential,
+    ConfiguredCredential,
+    Form,
+    bearer,
+)
 from batchgate_server.providers.paging import page_of
 from batchgate_server.providers.users import Users
 from batchgate_server.rest.breaker import Breaker, Limits
 from batchgate_server.rest.client import Endpoint, Params, RestClient
+from batchgate_server.rest.credential import Credential
 from batchgate_server.rest.models import RestBatch, RestFile, RestResource, text
 from batchgate_server.rest.multipart import Multipart
 from batchgate_server.rest.retrying import Retries
-from batchgate_server.rest.secrets import cleaner
+from batchgate_server.rest.secrets import cleaner, proxy_secrets
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
 from batchgate_server.version import USER_AGENT
 
@@ -54,14 +61,16 @@ class OpenAIProvider:
         self.background = Background()
         self.users = Users()
         self._checked: dict[tuple[str, frozenset[str]], None] = {}
-        credential = self._credential()
+        self._identity = self._credential()
+        self._proxy = proxy_source(profile)
         self.rest = RestClient(
             Endpoint(
                 provider=profile.name,
                 base_url=self._base_url(),
                 params=self._params(),
-                headers=lambda: [*credential.headers(), *self._tenancy()],
-                clean=cleaner(credential.secrets()),
+                headers=self._tenancy(),
+                credential=self._identity,
+                clean=self._clean,
                 timeout_seconds=profile.timeout_seconds,
                 connect_timeout_seconds=profile.connect_timeout_seconds,
                 idle_timeout_seconds=profile.idle_timeout_seconds,
@@ -145,6 +154,7 @@ class OpenAIProvider:
         """Let creations come to their end, and close all connections."""
         await self.background.aclose()
         await self.rest.aclose()
+        await self._identity.aclose()
 
     async def create_file(self, new: NewFile) -> RestFile:
         """Upload a file while its content arrives."""
@@ -242,6 +252,17 @@ class OpenAIProvider:
             raise
         return self._read(RestBatch, answer)
 
+    def _clean(self, text: str) -> str:
+        # The cleaner is made when it is needed, in errors: what it has to know changes.
+        proxies = self._proxy.known() if self._proxy else ()
+        return cleaner([*self._identity.secrets(), *proxy_secrets(proxies)])(text)
+
+    def _key_credential(self, form: Form) -> Credential:
+        if self.profile.caller_credentials:
+            return CallerCredential(self.name, form)
+        assert self.profile.api_key  # noqa: S101 - settings allow no profile without a credential
+        return ConfiguredCredential(self.profile.api_key, form)
+
     # What differs between kinds.
 
     def _base_url(self) -> str:
@@ -252,8 +273,7 @@ class OpenAIProvider:
         return ()
 
     def _credential(self) -> Credential:
-        assert isinstance(self.profile, OpenAIProfile)  # noqa: S101 - the registry pairs them
-        return BearerCredential(self.profile.api_key)
+        return self._key_credential(bearer)
 
     def _tenancy(self) -> Params:
         assert isinstance(self.profile, OpenAIProfile)  # noqa: S101 - the registry pairs them

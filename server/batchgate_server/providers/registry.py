@@ -7,7 +7,12 @@ import httpx
 
 from batchgate_server.call import current_call
 from batchgate_server.callers.caller import Caller
-from batchgate_server.errors import CallerNotPermitted, ProviderRequired, ProviderUnknown
+from batchgate_server.errors import (
+    CallerNotPermitted,
+    InvalidField,
+    ProviderRequired,
+    ProviderUnknown,
+)
 from batchgate_server.providers.azure_openai import AzureOpenAIProvider
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
@@ -63,6 +68,13 @@ class ProviderRegistry:
                 f"{call.caller.name} may not use the provider {name}, but: {usable}"
             )
         call.provider = provider.name
+        if call.provider_key and not provider.profile.caller_credentials:
+            # Else its owner would believe to be the one who pays.
+            raise InvalidField(
+                "x-provider-key",
+                f"means nothing to {provider.name}, which is called with the gateway's credential; "
+                "leave it out, or set caller_credentials for that profile",
+            )
         provider.users.add(call)
         return provider
 

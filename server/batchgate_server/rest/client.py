@@ -27,6 +27,7 @@ from batchgate_server.errors import (
 )
 from batchgate_server.rest.answers import pieces
 from batchgate_server.rest.breaker import Breaker
+from batchgate_server.rest.credential import Credential, Proof
 from batchgate_server.rest.failures import failure, is_redirect
 from batchgate_server.rest.health import Health
 from batchgate_server.rest.multipart import Multipart
@@ -40,7 +41,15 @@ REQUEST_ID_HEADERS = {b"x-request-id", b"apim-request-id"}
 # Goes on in the trailing metadata, where gRPC allows nothing else.
 REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,256}")
 # Raised before a request could have been sent.
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+UNAUTHORIZED = 401
+# Where a request keeps its proof, to know it again.
+PROOF = "proof"
 
 NO_BODY = httpx.ByteStream(b"")
 
@@ -69,10 +78,12 @@ class Endpoint:
     """Scheme, host and path prefix, without a slash at the end."""
     params: Params
     """Query parameters of every call, such as Azure OpenAI's `api-version`."""
-    headers: Callable[[], Params]
-    """Credential and tenancy headers, asked for at every request, so that they can change."""
+    headers: Params
+    """Tenancy headers of every call."""
+    credential: Credential
+    """What proves who calls, asked at every request, so that it can change."""
     clean: Callable[[str], str]
-    """Takes this profile's secrets out of a text."""
+    """Takes the secrets of this profile, and of the call at hand, out of a text."""
     timeout_seconds: float
     """For a whole call that is no transfer, all attempts included."""
     connect_timeout_seconds: float
@@ -94,7 +105,7 @@ class RestClient:
     ) -> None:
         self.endpoint = endpoint
         self.breaker = breaker
-        self.health = Health()
+        self.health = Health(keys_of_callers=endpoint.credential.of_callers)
         self._transport = transport
         self._fixed_headers = [("accept-encoding", "identity"), ("user-agent", user_agent)]
         self._prepared: dict[str, tuple[Params, httpx.Headers]] = {}
@@ -126,10 +137,11 @@ class RestClient:
         end = asyncio.get_running_loop().time() + self.endpoint.timeout_seconds
 
         async def attempt() -> object:
-            request = self._request(
-                method, path, params=params, accept="application/json", body=body
-            )
             with self.breaker.attempt(), self._errors(lambda: creates):
+                # Not within the time for an answer: a token that takes too long leaves no doubt.
+                request = await self._request(
+                    method, path, params=params, accept="application/json", body=body
+                )
                 async with asyncio.timeout_at(end):
                     response = await self._send(request)
                     return await self._document(response, lambda: creates)
@@ -154,7 +166,7 @@ class RestClient:
 
         async def attempt() -> object:
             with self.breaker.attempt(long=True), self._errors(lambda: body.completed):
-                response = await self._send(self._upload_request(path, body, params, length))
+                response = await self._send(await self._upload_request(path, body, params, length))
                 if response.is_success and not body.completed:
                     await response.aclose()
                     raise self._bad_response(
@@ -168,13 +180,13 @@ class RestClient:
             repeatable=lambda error: not body.begun and is_worth_repeating(error, creates=True),
         )
 
-    def _upload_request(
+    async def _upload_request(
         self, path: str, body: Multipart, params: Params, length: int | None
     ) -> httpx.Request:
         size = (
             {"transfer-encoding": "chunked"} if length is None else {"content-length": str(length)}
         )
-        return self._request(
+        return await self._request(
             "POST",
             path,
             params=params,
@@ -216,7 +228,7 @@ class RestClient:
 
     async def _opened(self, path: str, params: Params, headers: Params) -> httpx.Response:
         """The answer that has the content, behind all redirects."""
-        request = self._request(
+        request = await self._request(
             "GET", path, params=params, accept="application/binary", headers=headers
         )
         own = request.url
@@ -225,13 +237,13 @@ class RestClient:
             if not response.has_redirect_location:
                 break
             await response.aclose()
-            response = await self._send(self._redirected(response, own, request.url, headers))
+            response = await self._send(await self._redirected(response, own, request.url, headers))
             request = response.request
         if not response.is_success:
             await self._document(response, lambda: False)
         return response
 
-    def _request(
+    async def _request(
         self,
         method: str,
         path: str,
@@ -244,7 +256,8 @@ class RestClient:
     ) -> httpx.Request:
         query = urlencode([*params, *self.endpoint.params])
         url = _parsed(f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}")
-        all_headers = self._headers(accept, host=url.netloc.decode())
+        proof = await self.endpoint.credential.proof()
+        all_headers = self._headers(accept, proof, host=url.netloc.decode())
         for name, value in headers:
             all_headers[name] = value
         if isinstance(body, bytes):
@@ -259,20 +272,25 @@ class RestClient:
             extensions={
                 "timeout": self._timeouts | {"read": read_timeout_seconds}
                 if read_timeout_seconds
-                else self._timeouts
+                else self._timeouts,
+                PROOF: proof,
             },
         )
 
-    def _headers(self, accept: str, *, host: str) -> httpx.Headers:
+    def _headers(self, accept: str, proof: Proof, *, host: str) -> httpx.Headers:
         """The headers that most requests share: httpx looks long at each, so they are kept."""
-        own = self.endpoint.headers()
+        shared = proof.headers if proof.keep else ()
         known = self._prepared.get(accept)
-        if known is None or known[0] != own:
-            items = [("host", host), ("accept", accept), *self._fixed_headers, *own]
-            known = self._prepared[accept] = (own, httpx.Headers(items))
-        return known[1].copy()
+        if known is None or known[0] is not shared:
+            items = [("host", host), ("accept", accept), *self._fixed_headers]
+            items += [*shared, *self.endpoint.headers]
+            known = self._prepared[accept] = (shared, httpx.Headers(items))
+        headers = known[1].copy()
+        if not proof.keep:
+            headers.update(proof.headers)
+        return headers
 
-    def _redirected(
+    async def _redirected(
         self, response: httpx.Response, own: httpx.URL, previous: httpx.URL, headers: Params
     ) -> httpx.Request:
         try:
@@ -284,19 +302,40 @@ class RestClient:
         if target.scheme not in {"https", own.scheme} or not target.host:
             raise self._bad_response(response, "redirected to something that is no safe address")
         same = (target.scheme, target.host, target.port) == (own.scheme, own.host, own.port)
+        proof = await self.endpoint.credential.proof() if same else None
         return httpx.Request(
             "GET",
             target,
             headers=[
                 ("accept", "application/binary"),
                 *self._fixed_headers,
-                *(self.endpoint.headers() if same else ()),
+                *((*proof.headers, *self.endpoint.headers) if proof else ()),
                 *headers,
             ],
-            extensions={"timeout": self._timeouts},
+            extensions={"timeout": self._timeouts, PROOF: proof},
         )
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
+        """The answer; after a 401 once more, if the credential is another one by now.
+
+        A 401 means that nothing was done. An upload's body cannot be sent twice.
+        """
+        response = await self._attempt(request)
+        proof: Proof | None = request.extensions.get(PROOF)
+        if response.status_code != UNAUTHORIZED or proof is None:
+            return response
+        try:
+            other = await self.endpoint.credential.refused(proof)
+            if other is None or not isinstance(request.stream, httpx.ByteStream):
+                return response
+        except BaseException:
+            await response.aclose()
+            raise
+        await response.aclose()
+        request.headers.update(other.headers)
+        return await self._attempt(request)
+
+    async def _attempt(self, request: httpx.Request) -> httpx.Response:
         call = current_call()
         call.provider_request_id = ""
         response = await self._transport.handle_async_request(request)
@@ -330,6 +369,9 @@ class RestClient:
                 body=bytes(body[:MAX_ERROR_BYTES]),
                 clean=self.endpoint.clean,
                 may_have_created=created(),
+                credential="the caller's own key (x-provider-key)"
+                if self.endpoint.credential.of_callers
+                else "the gateway's credential",
             )
         if len(body) > limit:
             raise self._bad_response(response, f"answered {status} with more than {limit} bytes")
@@ -420,6 +462,8 @@ class RestClient:
 
     def _why(self, exc: BaseException) -> str:
         """The system's word for a failed connection, from the innermost cause."""
+        if isinstance(exc, httpx.ProxyError):
+            return str(exc)  # the transport's own words
         while cause := exc.__cause__ or exc.__context__:
             exc = cause
         if isinstance(exc, OSError) and (exc.errno or 0) > 0 and not isinstance(exc, ssl.SSLError):

@@ -25,6 +25,7 @@ from batchgate_server.errors import (
     ProviderRejected,
     ProviderTokenLimit,
     ProviderUnavailable,
+    ProviderUnreachable,
     Violation,
 )
 from batchgate_server.rest.models import text
@@ -53,6 +54,7 @@ BY_STATUS: Mapping[int, type[GatewayError]] = {
     401: ProviderCredentialRejected,
     403: ProviderForbidden,
     404: ProviderNotFound,
+    407: ProviderUnreachable,  # a proxy's word, which has passed nothing on
     408: ProviderUnavailable,
     409: ProviderConflict,
     413: FileTooLarge,
@@ -139,11 +141,12 @@ def failure(
     body: bytes,
     clean: Callable[[str], str],
     may_have_created: bool,
+    credential: str = "the gateway's credential",
 ) -> GatewayError:
     """The exception for an answer that is no success.
 
     `clean` takes secrets out of the provider's message; `may_have_created` says that a creation was
-    sent whole, so that an unclear failure must not invite a repeat.
+    sent whole, so that an unclear failure must not invite a repeat; `credential` names the one used.
     """
     error = read_error(body)
 
@@ -165,7 +168,7 @@ def failure(
     message = f"{provider}: {said}"
     violations = []
     if kind is ProviderCredentialRejected:
-        message = f"{provider} refused the gateway's credential: {said}"
+        message = f"{provider} refused {credential}: {said}"
     elif may_have_created and kind is ProviderUnavailable and status not in CERTAIN_FAILURES:
         kind = OutcomeUnknown
         message = f"{provider} failed ({said}) after the request was sent: look before repeating it"

@@ -24,6 +24,7 @@ UNHEALTHY = (
     ProviderUnavailable,
     ProviderUnreachable,
 )
+OF_THE_KEY = (ProviderCredentialRejected, ProviderForbidden)
 
 
 @dataclass(slots=True)
@@ -34,10 +35,14 @@ class Health:
     checked_at: float = 0.0
     """Unix seconds."""
     detail: str = ""
+    keys_of_callers: bool = False
+    """Whether each call has a key of its own: that one is refused tells nothing of the others."""
 
     def saw(self, error: GatewayError | None) -> None:
         """Note how a call ended; errors that are the caller's say nothing against the provider."""
         if error is not None and not isinstance(error, ProviderError):
+            return
+        if self.keys_of_callers and isinstance(error, OF_THE_KEY):
             return
         unhealthy = isinstance(error, UNHEALTHY)
         self.healthy = not unhealthy

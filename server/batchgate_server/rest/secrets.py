@@ -1,7 +1,9 @@
 """Takes secrets out of texts that come from outside: providers quote keys in their messages."""
 
 import re
-from collections.abc import Callable, Iterable
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import unquote
 
 REDACTED = "[redacted]"
 # A key of OpenAI's form (also with its middle left out), a bearer token, and anything masked by
@@ -28,3 +30,14 @@ def cleaner(known: Iterable[str]) -> Callable[[str], str]:
         return pattern.sub(REDACTED, value)
 
     return clean
+
+
+def proxy_secrets(urls: Iterable[str]) -> Iterator[str]:
+    """What of proxies' URLs must not be shown: each password in its forms."""
+    for url in urls:
+        userinfo = url.partition("://")[2].rpartition("@")[0]
+        password = userinfo.partition(":")[2]
+        if userinfo:
+            yield from (userinfo, unquote(userinfo), b64encode(unquote(userinfo).encode()).decode())
+        if password:
+            yield from (password, unquote(password))

@@ -4,18 +4,19 @@ Compared with `python -m tests.benchmarks.transports`. httpx's own transport slo
 open connection and does not see an answer that comes before the body is complete. httpx-aiohttp
 and pyreqwest are as fast or faster, but report failures after sending as failures to connect, which
 callers may repeat, add headers, and leave the body's generator open. This one adds nothing: no
-header of its own, cookie, proxy, redirect or decompression, and no second attempt but one: a read
-that met a connection which the server had given up is sent on a new one.
+header of its own, cookie, redirect or decompression, reads no environment, and no second attempt but
+one: a read that met a connection which the server had given up is sent on a new one.
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import aiohttp
 import httpx
@@ -28,6 +29,14 @@ _READ_BUFFER_BYTES = 2**16  # reading pauses at twice this; more was slower and 
 _HEADER_LIMIT_BYTES = 2**16  # aiohttp's 8 KiB is less than some gateways put into one header
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
 
+# What the usual refusals of a proxy mean.
+_PROXY_WORDS = {
+    403: " (it does not allow that host)",
+    407: " (it wants a user name and password, or refuses those in proxy_url)",
+    502: " (it cannot reach that host)",
+    503: " (it cannot reach that host)",
+    504: " (it cannot reach that host)",
+}
 # The connection ended before an answer. Timeouts are none of these: a stale one fails at once.
 _BROKEN = (
     aiohttp.ServerDisconnectedError,
@@ -58,7 +67,8 @@ class _StaleConnectionError(Exception):
 
 def open_transport(
     *,
-    verify: ssl.SSLContext | None = None,
+    verify: ssl.SSLContext | Callable[[], ssl.SSLContext] | None = None,
+    proxy: Callable[[], str] | None = None,
     max_connections: int,
     keepalive_expiry_seconds: float = 4.0,
 ) -> httpx.AsyncBaseTransport:
@@ -68,29 +78,51 @@ def open_transport(
     could not be told from a lost answer. A body is stopped when the answer comes before its end.
 
     Args:
-        verify: The TLS settings; httpx's defaults when absent.
+        verify: The TLS settings, or what gives those of the next connection; httpx's defaults when
+            absent.
+        proxy: What gives the URL of the HTTP proxy that the next connection goes through.
         max_connections: Calls at once, answers still being read included; others wait for up to
             their `pool` timeout.
         keepalive_expiry_seconds: How long an idle connection is kept: by default less than the
             5 s after which common servers hang up.
     """
+    context = verify or httpx.create_ssl_context()
     return _AiohttpTransport(
-        verify or httpx.create_ssl_context(), max_connections, keepalive_expiry_seconds
+        (lambda: context) if isinstance(context, ssl.SSLContext) else context,
+        proxy,
+        max_connections,
+        keepalive_expiry_seconds,
+    )
+
+
+def open_session(*, verify: ssl.SSLContext, proxy: str | None = None) -> aiohttp.ClientSession:
+    """Connections for a library that speaks aiohttp by itself; they read no environment."""
+    return aiohttp.ClientSession(
+        connector=_Connector(ssl=verify),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        proxy=proxy,
     )
 
 
 class _AiohttpTransport(httpx.AsyncBaseTransport):
-    def __init__(self, verify: ssl.SSLContext, max_connections: int, expiry: float) -> None:
+    def __init__(
+        self,
+        verify: Callable[[], ssl.SSLContext],
+        proxy: Callable[[], str] | None,
+        max_connections: int,
+        expiry: float,
+    ) -> None:
+        self._verify = verify
+        self._proxy = proxy
         # Not aiohttp's own limit, which cannot tell a full pool from a slow connect.
         self._slots = asyncio.Semaphore(max_connections)
         self._reading: set[_AnswerStream] = set()
         self._reusing = _open_session(
-            aiohttp.TCPConnector(
-                ssl=verify, limit=0, keepalive_timeout=expiry, socket_factory=_open_socket
-            )
+            _Connector(ssl=verify(), limit=0, keepalive_timeout=expiry, socket_factory=_open_socket)
         )
         self._fresh = _open_session(
-            aiohttp.TCPConnector(ssl=verify, limit=0, force_close=True, socket_factory=_open_socket)
+            _Connector(ssl=verify(), limit=0, force_close=True, socket_factory=_open_socket)
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -146,6 +178,9 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
                 headers=_headers(request),
                 data=upload,
                 allow_redirects=False,
+                # aiohttp reuses a connection only for the same settings.
+                ssl=self._verify(),
+                proxy=self._proxy() if self._proxy else None,
                 timeout=_timeout(timeouts.get("connect"), timeouts.get("read")),
             )
         except BaseException as exc:
@@ -206,6 +241,38 @@ class _AnswerStream(httpx.AsyncByteStream):
             self._answer.close()
             self._ended(self)
             self._ended = None
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Connects, also through a proxy, whose refusals are told from all that comes later."""
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's parameter
+    ) -> Any:  # noqa: ANN401 - aiohttp's own class
+        if req.proxy is None:
+            return await super().connect(req, traces, timeout)
+        # Not chained: aiohttp's errors hold the proxy's address, and with it a password.
+        try:
+            return await super().connect(req, traces, timeout)
+        except aiohttp.ClientHttpProxyError as exc:
+            said = f"its proxy answered {exc.status}{_PROXY_WORDS.get(exc.status, '')}"
+        except aiohttp.ClientProxyConnectionError as exc:
+            word = (
+                os.strerror(number).lower()
+                if (number := exc.errno or 0) > 0
+                else "connection failed"
+            )
+            said = f"its proxy cannot be reached ({word})"
+        except aiohttp.ClientConnectorError:
+            raise  # DNS, or the provider's certificate
+        except (aiohttp.ClientError, OSError) as exc:
+            if isinstance(exc, TimeoutError):
+                raise
+            said = "its proxy broke the connection off"
+        raise httpx.ProxyError(said)
 
 
 def _open_session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:

@@ -4,6 +4,7 @@ from batchgate_server.settings.addresses import is_local
 from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import NAMED_ALWAYS, CallerSettings, Limits, OverallLimits
 from batchgate_server.settings.differences import Change, applied, differences
+from batchgate_server.settings.entra import EntraSettings
 from batchgate_server.settings.loading import load_settings
 from batchgate_server.settings.models import LogSettings, ServerSettings, Settings, WatchSettings
 from batchgate_server.settings.problems import ConfigurationError, Problem
@@ -22,6 +23,7 @@ __all__ = [
     "CallerSettings",
     "Change",
     "ConfigurationError",
+    "EntraSettings",
     "Limits",
     "LogSettings",
     "OpenAIProfile",

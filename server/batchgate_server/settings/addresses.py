@@ -7,6 +7,8 @@ import ipaddress
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from pydantic import SecretStr
+
 LAST_PORT = 65_535
 # The kernel's limit for the path of a unix socket (sun_path), without its terminating zero.
 LONGEST_SOCKET_PATH = 107
@@ -64,6 +66,31 @@ def check_azure_endpoint(url: str) -> str:
             "the deployment is named by each line's model"
         )
     return endpoint
+
+
+def check_authority(url: str) -> str:
+    """The address of Microsoft Entra; tokens and secrets travel encrypted only."""
+    parts = _check_url(url)
+    if parts.scheme != "https" or parts.path.strip("/"):
+        raise ValueError("must be https:// and a host, as https://login.microsoftonline.com")
+    return f"https://{parts.netloc.lower()}"
+
+
+def check_proxy_url(secret: SecretStr) -> SecretStr:
+    """The URL of an HTTP proxy, which may hold a user name and password."""
+    url = secret.get_secret_value()
+    scheme, _, rest = url.partition("://")
+    if not _URL_CHARACTERS.fullmatch(url) or scheme.lower() != "http":
+        raise ValueError(
+            "must be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with anything but letters "
+            "and digits in USER and PASSWORD percent-encoded"
+        )
+    parts = _check_url(f"http://{rest.rpartition('@')[2]}")
+    if parts.path.strip("/"):
+        raise ValueError("must have no path")
+    if "/" in rest.rpartition("@")[0] or rest.count("@") > 1:
+        raise ValueError("must have its user name and password percent-encoded")
+    return secret
 
 
 def _check_socket_path(address: str) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from batchgate_server.settings.profiles import FROZEN
+from batchgate_server.settings.forms import FROZEN
 
 STDOUT = "-"
 

@@ -13,9 +13,9 @@ from pydantic import (
     field_validator,
 )
 
+from batchgate_server.settings.forms import FROZEN
 from batchgate_server.settings.problems import did_you_mean
 from batchgate_server.settings.profiles import (
-    FROZEN,
     Count,
     ProfileName,
     check_name,

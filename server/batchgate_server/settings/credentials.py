@@ -4,16 +4,39 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import SecretStr
 
-SECRET_FIELDS = ("api_key", "entra_token")
+AnySecret = TypeVar("AnySecret", bound=SecretStr)
+
+# Below a profile.
+SECRET_FIELDS = ("api_key", "entra_token", "proxy_url")
+SECRETS = frozenset({*((field,) for field in SECRET_FIELDS), ("entra", "client_secret")})
 REFERENCE_FORMS = '{ env = "NAME" } or { file = "path" }'
 
 # Visible ASCII: a secret is sent in an HTTP header, where a line break would begin another one.
 _SENDABLE = re.compile(r"[!-~]+")
 # Far beyond any key or token; keeps a wrong path such as /dev/zero from filling the memory.
 _LONGEST_SECRET = 64 * 1024
+
+
+class FileSecret(SecretStr):
+    """A secret that was read from a file, and may be read again."""
+
+    def __init__(self, value: str, *, path: Path, stamp: tuple[int, ...] | None) -> None:
+        super().__init__(value)
+        self.path = path
+        self.stamp = stamp
+        """The file's state before it was read; see `secret_files`."""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same secret in the same file."""
+        return isinstance(other, FileSecret) and self.path == other.path and super().__eq__(other)
+
+    def __hash__(self) -> int:
+        """As that of a secret."""
+        return super().__hash__()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +66,11 @@ def parse_reference(value: object, *, directory: Path) -> Reference:
             raise ValueError(f"must be a reference: {REFERENCE_FORMS}")
 
 
+def is_open_url(value: object) -> bool:
+    """Whether it is a URL, or meant as one, that holds no user name and password."""
+    return isinstance(value, str) and "@" not in value
+
+
 def resolve(reference: Reference, environment: Mapping[str, str]) -> SecretStr:
     """The secret itself.
 
@@ -50,19 +78,42 @@ def resolve(reference: Reference, environment: Mapping[str, str]) -> SecretStr:
         ValueError: naming the variable or the file, never the value.
     """
     if reference.file is not None:
-        text, source = _read(reference.file), f"the file {reference.file}"
-    else:
-        source = f"the environment variable {reference.variable}"
-        found = environment.get(reference.variable or "")
-        if found is None:
-            raise ValueError(f"{source} is not set")
-        text = found
-    if not text:
+        return read_secret(reference.file)
+    source = f"the environment variable {reference.variable}"
+    found = environment.get(reference.variable or "")
+    if found is None:
+        raise ValueError(f"{source} is not set")
+    return _checked(SecretStr(found), source)
+
+
+def read_secret(path: Path) -> FileSecret:
+    """The secret in a file.
+
+    Raises:
+        ValueError: naming the file, never the value.
+    """
+    # Before it is read: a change in between is then seen as one.
+    seen = stamp(path)
+    return _checked(FileSecret(_read(path), path=path, stamp=seen), f"the file {path}")
+
+
+def stamp(path: Path) -> tuple[int, ...] | None:
+    """What differs once a file has been written or replaced; None where there is none."""
+    try:
+        status = path.stat()  # of the target: Kubernetes swaps a mount by a symbolic link
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _checked(secret: AnySecret, source: str) -> AnySecret:
+    if not secret.get_secret_value():
         raise ValueError(f"{source} is empty")
     try:
-        return check_secret(SecretStr(text))
+        check_secret(secret)
     except ValueError as problem:
         raise ValueError(f"{source}: {problem}") from None
+    return secret
 
 
 def check_secret(secret: SecretStr) -> SecretStr:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from batchgate_server.settings.credentials import SECRET_FIELDS
+from batchgate_server.settings.credentials import SECRETS
 from batchgate_server.settings.problems import Problem
 
 PREFIX = "BATCHGATE_"
 DELIMITER = "__"
+PROFILE_FILES = frozenset({"ca_file", "client_certificate_file", "client_key_file"})
 
 Keys = tuple[str, ...]
 
@@ -91,8 +92,8 @@ def entries_of(values: Mapping[str, object], above: Keys = ()) -> Iterator[Entry
 def is_secret(keys: Keys) -> bool:
     """Whether the value at `keys` is a provider's secret."""
     match keys:
-        case ("providers", _, field):
-            return field in SECRET_FIELDS
+        case ("providers", _, *path):
+            return tuple(path) in SECRETS
         case _:
             return False
 
@@ -102,6 +103,10 @@ def is_file(keys: Keys) -> bool:
     match keys:
         case ("tls", field):
             return field.endswith("_file")
+        case ("providers", _, field):
+            return field in PROFILE_FILES
+        case ("providers", _, "entra", field):
+            return field == "token_file"
         case _:
             return False
 

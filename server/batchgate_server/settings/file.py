@@ -5,7 +5,9 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from batchgate_server.settings.credentials import parse_reference
+from pydantic import SecretStr
+
+from batchgate_server.settings.credentials import is_open_url, parse_reference
 from batchgate_server.settings.document import Document, Entry, entries_of, is_file, is_secret
 from batchgate_server.settings.problems import ConfigurationError, Problem
 
@@ -40,6 +42,9 @@ def _resolved(values: dict[str, object], directory: Path, document: Document) ->
             continue
         if not is_secret(entry.keys):
             yield entry
+            continue
+        if entry.keys[-1] == "proxy_url" and is_open_url(entry.value):
+            yield Entry(entry.keys, SecretStr(str(entry.value)), entry.place)
             continue
         try:
             reference = parse_reference(entry.value, directory=directory)

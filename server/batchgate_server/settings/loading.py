@@ -1,14 +1,15 @@
 """From the file, the environment and the command line to checked settings."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from batchgate_server.settings.checking import check
-from batchgate_server.settings.credentials import SECRET_FIELDS, Reference, resolve
+from batchgate_server.settings.credentials import SECRETS, Reference, resolve
 from batchgate_server.settings.document import Document, Entry, entries_of, is_secret
+from batchgate_server.settings.entra import WORKLOAD_VARIABLES
 from batchgate_server.settings.file import read_file
 from batchgate_server.settings.models import Settings
 from batchgate_server.settings.provider_variables import read_provider_variables
@@ -16,6 +17,7 @@ from batchgate_server.settings.variables import CONFIG_VARIABLE, read_variables
 
 # Stands in for a secret that could not be had, so that the rest is checked all the same.
 _PLACEHOLDER = SecretStr("unresolved")
+_PLACEHOLDERS = {"proxy_url": SecretStr("http://unresolved")}
 
 
 def load_settings(
@@ -46,6 +48,7 @@ def load_settings(
     if document.values.get("providers", {}) == {}:
         document.apply(read_provider_variables(environment, document))
     _resolve_secrets(document, environment)
+    _fill_in_workload_identity(document, environment)
     return check(document)
 
 
@@ -61,15 +64,36 @@ def _given(overrides: Mapping[str, object]) -> Iterator[Entry]:
 
 def _resolve_secrets(document: Document, environment: Mapping[str, str]) -> None:
     for name, profile in document.profiles().items():
-        if not isinstance(profile, dict):
-            continue
-        for field in [field for field in SECRET_FIELDS if field in profile]:
-            value = profile[field]
+        for *above, field in SECRETS:
+            table = _inner(profile, above)
+            if table is None or field not in table:
+                continue
+            value = table[field]
             if value is None:
-                profile[field] = _PLACEHOLDER  # Its reference is already a problem.
+                table[field] = _PLACEHOLDERS.get(
+                    field, _PLACEHOLDER
+                )  # Its reference is already a problem.
             elif isinstance(value, Reference):
                 try:
-                    profile[field] = resolve(value, environment)
+                    table[field] = resolve(value, environment)
                 except ValueError as problem:
-                    profile[field] = _PLACEHOLDER
-                    document.report(("providers", name, field), str(problem))
+                    table[field] = _PLACEHOLDERS.get(field, _PLACEHOLDER)
+                    document.report(("providers", name, *above, field), str(problem))
+
+
+def _fill_in_workload_identity(document: Document, environment: Mapping[str, str]) -> None:
+    """What Azure's webhook has put into the environment of a pod."""
+    for name, profile in document.profiles().items():
+        entra = _inner(profile, ["entra"])
+        if entra is None or entra.get("method") != "workload_identity":
+            continue
+        for field, variable in WORKLOAD_VARIABLES.items():
+            if field not in entra and environment.get(variable):
+                entra[field] = environment[variable]
+                document.places["providers", name, "entra", field] = variable
+
+
+def _inner(table: object, keys: Iterable[str]) -> dict[str, object] | None:
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table if isinstance(table, dict) else None

@@ -19,9 +19,9 @@ from typing_extensions import override
 from batchgate_server.settings.addresses import check_listen, is_local
 from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerName, CallerSettings, OverallLimits
+from batchgate_server.settings.forms import FROZEN
 from batchgate_server.settings.problems import did_you_mean
 from batchgate_server.settings.profiles import (
-    FROZEN,
     AzureOpenAIProfile,
     OpenAIProfile,
     ProfileName,

@@ -1,14 +1,15 @@
 """Provider profiles: who is called, as whom, and how patiently."""
 
 import re
+import ssl
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationInfo,
@@ -16,27 +17,23 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from batchgate_server.settings.addresses import check_azure_endpoint, check_base_url
-from batchgate_server.settings.credentials import check_secret
+from batchgate_server.settings.addresses import (
+    check_azure_endpoint,
+    check_base_url,
+    check_proxy_url,
+)
+from batchgate_server.settings.entra import EntraSettings
+from batchgate_server.settings.forms import FROZEN, FilePath, HeaderWord, Secret
+from batchgate_server.settings.tls_files import load_ca, load_certificate
 
 _API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?", re.ASCII)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
-_HEADER_WORD = re.compile(r"[!-~]+")
 _LIFETIME = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DAY = 86400
 # Up to this one (the newest stable dated one) api-versions neither page through files nor let files
 # expire; 2025-04-01-preview does both.
 _LAST_WITHOUT_EXPIRY = "2024-10-21"
-
-# hide_input_in_errors: an error of pydantic's own would show what was given, secrets included.
-FROZEN = ConfigDict(
-    frozen=True,
-    extra="forbid",
-    hide_input_in_errors=True,
-    allow_inf_nan=False,
-    validate_default=True,
-)
 
 
 def refuse_bool(value: object) -> object:
@@ -54,12 +51,6 @@ def check_name(name: str, what: str) -> str:
             "or digit"
         )
     return name
-
-
-def _check_header_word(value: str) -> str:
-    if not _HEADER_WORD.fullmatch(value):
-        raise ValueError("must be visible ASCII without spaces, and not empty")
-    return value
 
 
 def _check_api_version(version: str) -> str:
@@ -101,9 +92,8 @@ ProfileName = Annotated[str, AfterValidator(lambda name: check_name(name, "a pro
 Seconds = Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)]
 NoSeconds = Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)]
 Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1)]
+ProxyUrl = Annotated[SecretStr, AfterValidator(check_proxy_url)]
 Times = Annotated[int, BeforeValidator(refuse_bool), Field(ge=0)]
-Secret = Annotated[SecretStr, AfterValidator(check_secret)]
-HeaderWord = Annotated[str, AfterValidator(_check_header_word)]
 Lifetime = Annotated[int | None, BeforeValidator(_read_lifetime)]
 # https://platform.openai.com/docs/api-reference/files/create and batch/create: 1 hour to 30 days.
 OpenAILifetime = Annotated[Lifetime, _within(3600, 30 * _DAY, "1 hour to 30 days")]
@@ -123,6 +113,30 @@ class ProfileBase(BaseModel):
     model_config = FROZEN
 
     name: ProfileName = Field(description="The profile's key in `providers`; not set by itself.")
+    caller_credentials: bool = Field(
+        default=False,
+        description="Whether each call brings the caller's own key, as the metadata "
+        "`x-provider-key`; the profile then has no credential of its own.",
+    )
+    ca_file: FilePath | None = Field(
+        default=None,
+        description="PEM file with the authorities that may have signed the provider's certificate, "
+        "in place of the usual ones.",
+    )
+    client_certificate_file: FilePath | None = Field(
+        default=None,
+        description="PEM file with the certificate that the gateway shows to the provider; read "
+        "again when it changes.",
+    )
+    client_key_file: FilePath | None = Field(
+        default=None,
+        description="PEM file with that certificate's key, unless it is in the same file.",
+    )
+    proxy_url: ProxyUrl | None = Field(
+        default=None,
+        description="HTTP proxy on the way to the provider, as `http://HOST:PORT`; with user name "
+        "and password it is a secret, in the file a reference to it.",
+    )
     connect_timeout_seconds: Seconds = Field(
         default=5.0, description="Seconds to wait for a connection to the provider."
     )
@@ -179,6 +193,23 @@ class ProfileBase(BaseModel):
         default=512 * 1024 * 1024, description="Bytes of the largest file that may be uploaded."
     )
 
+    @field_validator("ca_file")
+    @classmethod
+    def _can_be_trusted(cls, path: Path | None) -> Path | None:
+        if path is not None:
+            load_ca(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), path)
+        return path
+
+    @field_validator("client_key_file")
+    @classmethod
+    def _has_its_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        certificate = info.data.get("client_certificate_file")
+        if certificate is not None:
+            load_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), certificate, key)
+        elif key is not None and "client_certificate_file" in info.data:
+            raise ValueError("needs client_certificate_file beside it")
+        return key
+
 
 class OpenAIProfile(ProfileBase):
     """OpenAI itself, or anything that speaks its API."""
@@ -194,9 +225,10 @@ class OpenAIProfile(ProfileBase):
         default="https://api.openai.com/v1",
         description="URL to which the API's paths are appended, `/v1` included (openai).",
     )
-    api_key: Secret = Field(
-        description="The provider's API key; in the file a reference to it. Required for openai; "
-        "azure_openai has either this or `entra_token`."
+    api_key: Secret | None = Field(
+        default=None,
+        description="The provider's API key; in the file a reference to it. Required, unless there "
+        "is `caller_credentials`, or for azure_openai `entra_token` or `entra`.",
     )
     organization: HeaderWord | None = Field(
         default=None, description="Organization to which usage is counted (openai)."
@@ -206,6 +238,18 @@ class OpenAIProfile(ProfileBase):
     )
     input_expires_after: OpenAILifetime = Field(default=None, description=INPUT_LIFETIME)
     output_expires_after: OpenAILifetime = Field(default=None, description=OUTPUT_LIFETIME)
+
+    @field_validator("api_key")
+    @classmethod
+    def _has_one_credential(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        callers = info.data.get("caller_credentials")
+        if key is None and callers is False:
+            raise PydanticCustomError("missing", "is required")
+        if key is not None and callers:
+            raise PydanticCustomError(
+                "credential", "has both api_key and caller_credentials; leave out one of them"
+            )
+        return key
 
 
 class AzureOpenAIProfile(ProfileBase):
@@ -239,6 +283,9 @@ class AzureOpenAIProfile(ProfileBase):
         description="A Microsoft Entra access token, sent in place of an API key; in the file a "
         "reference to it (azure_openai).",
     )
+    entra: EntraSettings | None = Field(
+        default=None, description="How the gateway gets Microsoft Entra tokens by itself."
+    )
 
     input_expires_after: AzureLifetime = Field(default=None, description=INPUT_LIFETIME)
     output_expires_after: AzureLifetime = Field(default=None, description=OUTPUT_LIFETIME)
@@ -259,10 +306,18 @@ class AzureOpenAIProfile(ProfileBase):
             )
         return seconds
 
-    # On a late field instead of the model, so that it is told together with other mistakes.
-    @field_validator("entra_token")
+    # On the last of them instead of the model, so that it is told together with other mistakes.
+    @field_validator("entra")
     @classmethod
-    def _has_one_credential(cls, token: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        if "api_key" in info.data and (token is None) == (info.data["api_key"] is None):
-            raise PydanticCustomError("credential", "needs exactly one of api_key and entra_token")
-        return token
+    def _has_one_credential(
+        cls, entra: EntraSettings | None, info: ValidationInfo
+    ) -> EntraSettings | None:
+        data = info.data
+        if {"api_key", "entra_token", "caller_credentials"} <= data.keys():
+            given = (data["api_key"], data["entra_token"], entra, data["caller_credentials"])
+            if sum(map(bool, given)) != 1:
+                raise PydanticCustomError(
+                    "credential",
+                    "needs exactly one of api_key, entra_token, entra and caller_credentials",
+                )
+        return entra

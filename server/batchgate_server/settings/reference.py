@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerSettings, OverallLimits
 from batchgate_server.settings.document import variable_name
+from batchgate_server.settings.entra import EntraSettings
 from batchgate_server.settings.models import (
     LogSettings,
     ServerSettings,
@@ -42,6 +43,7 @@ def reference() -> list[Row]:
         *_rows(Settings, ()),
         *_rows(OpenAIProfile, ("providers", PROFILE)),
         *_rows(AzureOpenAIProfile, ("providers", PROFILE)),
+        *_rows(EntraSettings, ("providers", PROFILE, "entra")),
         *_rows(CallerSettings, ("callers", PROFILE)),
         *_rows(OverallLimits, ("limits",)),
         *_rows(LogSettings, ("log",)),
@@ -59,7 +61,7 @@ def reference() -> list[Row]:
 def _rows(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Row]:
     # The tables have rows for what is in them, and a name is its table's key.
     tables = {"providers", "callers", "limits", "log", "tls", "server", "watch", "audit"}
-    left_out = {"name"} if above else tables
+    left_out = {"name", "entra"} if above else tables
     for key, field in model.model_fields.items():
         if key not in left_out:
             keys = (*above, key)

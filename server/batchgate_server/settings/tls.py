@@ -1,21 +1,11 @@
 """TLS towards callers."""
 
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from batchgate_server.settings.certificates import check_key, parse_certificates, read_file
-from batchgate_server.settings.profiles import FROZEN
-
-
-def _check_path(path: object) -> object:
-    if isinstance(path, str) and (not path or "\0" in path):
-        raise ValueError("must be the path of a file")
-    return path
-
-
-PemFile = Annotated[Path, BeforeValidator(_check_path)]
+from batchgate_server.settings.forms import FROZEN, FilePath
 
 
 class TLSSettings(BaseModel):
@@ -23,12 +13,12 @@ class TLSSettings(BaseModel):
 
     model_config = FROZEN
 
-    certificate_file: PemFile = Field(
+    certificate_file: FilePath = Field(
         description="PEM file with the gateway's certificate, then those between it and its "
         "authority. It and `tls.key_file` turn TLS on."
     )
-    key_file: PemFile = Field(description="PEM file with the certificate's key, not encrypted.")
-    client_ca_file: PemFile | None = Field(
+    key_file: FilePath = Field(description="PEM file with the certificate's key, not encrypted.")
+    client_ca_file: FilePath | None = Field(
         default=None,
         description="PEM file with the authorities of callers' certificates; set, every caller needs "
         "one (mutual TLS).",

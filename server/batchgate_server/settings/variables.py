@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from batchgate_server.settings.credentials import SECRET_FIELDS, Reference
+from batchgate_server.settings.credentials import SECRETS, Reference
 from batchgate_server.settings.document import DELIMITER, PREFIX, Document, Entry, Keys
+from batchgate_server.settings.entra import EntraSettings
 from batchgate_server.settings.problems import Problem
 
 CONFIG_VARIABLE = "BATCHGATE_CONFIG"
@@ -55,14 +56,16 @@ def _is_foreign(variable: str, value: str) -> bool:
 
 def _entry(variable: str, value: str, names: list[str]) -> Entry:
     match variable.removeprefix(PREFIX).lower().split(DELIMITER):
-        case ["providers", *name, field, kind] if field in SECRET_FIELDS and name and kind == "env":
-            setting: object = Reference(variable=value)
-        case ["providers", *name, field, kind] if (
-            field in SECRET_FIELDS and name and kind == "file"
+        case ["providers", *rest, last] if (
+            last in {"env", "file"} and (found := _profile_setting(rest)) and found[1] in SECRETS
         ):
-            setting = Reference(file=Path(value))
-        case ["providers", *name, field] if any(name):
-            setting = SecretStr(value) if field in SECRET_FIELDS else value
+            name, path = found
+            setting: object = (
+                Reference(variable=value) if last == "env" else Reference(file=Path(value))
+            )
+        case ["providers", *rest] if found := _profile_setting(rest):
+            name, path = found
+            setting = SecretStr(value) if path in SECRETS else value
         case ["callers", *_]:
             raise ValueError("sets nothing; callers are set in the file alone")
         case ["providers", *_]:
@@ -70,7 +73,18 @@ def _entry(variable: str, value: str, names: list[str]) -> Entry:
         case keys:
             return Entry(tuple(keys), value, variable)
     # A profile's name may itself hold the delimiter.
-    return Entry(("providers", _profile(DELIMITER.join(name), names), field), setting, variable)
+    return Entry(("providers", _profile(DELIMITER.join(name), names), *path), setting, variable)
+
+
+def _profile_setting(words: list[str]) -> tuple[list[str], tuple[str, ...]] | None:
+    """The name of a profile and the path of a setting in it, if `words` has both."""
+    match words:
+        case [*name, "entra", field] if any(name) and field in EntraSettings.model_fields:
+            return name, ("entra", field)
+        case [*name, field] if any(name):
+            return name, (field,)
+        case _:
+            return None
 
 
 def _profile(name: str, names: Iterable[str]) -> str:

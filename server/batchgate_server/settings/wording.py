@@ -9,6 +9,7 @@ from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerSettings, OverallLimits
 from batchgate_server.settings.credentials import REFERENCE_FORMS
 from batchgate_server.settings.document import PREFIX, Document, Keys, is_secret, variable_name
+from batchgate_server.settings.entra import EntraSettings
 from batchgate_server.settings.models import (
     LogSettings,
     ServerSettings,
@@ -105,6 +106,8 @@ def _no_table(keys: Keys, document: Document) -> str:
 def _siblings(keys: Keys, document: Document) -> list[str]:
     """The keys that are known where the last of `keys` stands."""
     match keys:
+        case ("providers", _, "entra", _):
+            return list(EntraSettings.model_fields)
         case ("providers", name, _):
             model = KINDS[_kind(name, document)]
             return [field for field in model.model_fields if field != "name"]

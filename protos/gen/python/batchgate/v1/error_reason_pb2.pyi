@@ -61,8 +61,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: "openai: Invalid 'endpoint'."
     """
     ERROR_REASON_PROVIDER_CREDENTIAL_REJECTED: _ErrorReason.ValueType  # 8
-    """FAILED_PRECONDITION. The provider refused the gateway's own credential (401). Callers cannot
-    mend it; the gateway's operator can.
+    """FAILED_PRECONDITION. The provider refused the gateway's own credential (401), or Microsoft Entra
+    gives the gateway no token. Callers cannot mend it; the gateway's operator can. Where the call
+    brought a key of its own (`x-provider-key`) it is that which is refused, and the message says so.
 
     Example: "openai refused the gateway's credential: Incorrect API key provided"
     """
@@ -104,7 +105,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: "openai: The server is overloaded (503)"
     """
     ERROR_REASON_PROVIDER_UNREACHABLE: _ErrorReason.ValueType  # 16
-    """UNAVAILABLE, with RetryInfo. No connection to the provider: refused, DNS, TLS.
+    """UNAVAILABLE, with RetryInfo. No connection to the provider: refused, DNS, TLS, or its proxy; or no
+    token, since Microsoft Entra cannot be reached. Nothing was sent.
 
     Example: "openai cannot be reached: connection refused"
     """
@@ -147,7 +149,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_CALLER_UNAUTHENTICATED: _ErrorReason.ValueType  # 24
     """UNAUTHENTICATED. The call carries no credential of a caller that the gateway knows: no bearer
-    token and no client certificate, or a wrong one.
+    token and no client certificate, or a wrong one. Or the provider is called with callers' own keys,
+    and the call brings none in the metadata `x-provider-key`.
 
     Example: "no caller is known by this token"
     """
@@ -223,8 +226,9 @@ ERROR_REASON_PROVIDER_REJECTED: ErrorReason.ValueType  # 7
 Example: "openai: Invalid 'endpoint'."
 """
 ERROR_REASON_PROVIDER_CREDENTIAL_REJECTED: ErrorReason.ValueType  # 8
-"""FAILED_PRECONDITION. The provider refused the gateway's own credential (401). Callers cannot
-mend it; the gateway's operator can.
+"""FAILED_PRECONDITION. The provider refused the gateway's own credential (401), or Microsoft Entra
+gives the gateway no token. Callers cannot mend it; the gateway's operator can. Where the call
+brought a key of its own (`x-provider-key`) it is that which is refused, and the message says so.
 
 Example: "openai refused the gateway's credential: Incorrect API key provided"
 """
@@ -266,7 +270,8 @@ failing and is left alone until the next probe, which RetryInfo names.
 Example: "openai: The server is overloaded (503)"
 """
 ERROR_REASON_PROVIDER_UNREACHABLE: ErrorReason.ValueType  # 16
-"""UNAVAILABLE, with RetryInfo. No connection to the provider: refused, DNS, TLS.
+"""UNAVAILABLE, with RetryInfo. No connection to the provider: refused, DNS, TLS, or its proxy; or no
+token, since Microsoft Entra cannot be reached. Nothing was sent.
 
 Example: "openai cannot be reached: connection refused"
 """
@@ -309,7 +314,8 @@ Example: "batch_abc123 is in_progress; set wait_until_done, or ask again later"
 """
 ERROR_REASON_CALLER_UNAUTHENTICATED: ErrorReason.ValueType  # 24
 """UNAUTHENTICATED. The call carries no credential of a caller that the gateway knows: no bearer
-token and no client certificate, or a wrong one.
+token and no client certificate, or a wrong one. Or the provider is called with callers' own keys,
+and the call brings none in the metadata `x-provider-key`.
 
 Example: "no caller is known by this token"
 """

@@ -1,0 +1,100 @@
+"""The connections of a profile: whom they trust, as whom they call, and through which proxy."""
+
+import ssl
+import time
+from collections.abc import Callable
+
+import httpx
+import structlog
+
+from batchgate_server.rest.transport import open_transport
+from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
+from batchgate_server.settings.addresses import check_proxy_url
+from batchgate_server.settings.credentials import stamp
+from batchgate_server.settings.secret_files import LOOK_SECONDS, SecretSource
+from batchgate_server.settings.tls_files import load_ca, load_certificate
+
+Profile = OpenAIProfile | AzureOpenAIProfile
+log = structlog.stdlib.get_logger()
+
+
+def profile_transport(profile: Profile) -> httpx.AsyncBaseTransport:
+    """The connections of one profile, to its provider."""
+    return open_transport(
+        verify=tls(profile), proxy=proxy(profile), max_connections=profile.max_connections
+    )
+
+
+def proxy_source(profile: Profile) -> SecretSource | None:
+    """The profile's proxy, as its file has it now."""
+    return (
+        SecretSource(profile.proxy_url, check=check_proxy_url)
+        if profile.proxy_url is not None
+        else None
+    )
+
+
+def proxy(profile: Profile) -> Callable[[], str] | None:
+    """What gives the URL of the profile's proxy."""
+    source = proxy_source(profile)
+    return source.current if source else None
+
+
+def tls(profile: Profile) -> Callable[[], ssl.SSLContext]:
+    """What gives the TLS settings of the next connection."""
+    if profile.ca_file or profile.client_certificate_file:
+        return RenewedTls(profile).current
+    context = httpx.create_ssl_context()
+    return lambda: context
+
+
+class RenewedTls:
+    """TLS settings out of files: made anew when one of the files has changed."""
+
+    def __init__(self, profile: Profile, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._profile = profile
+        self._clock = clock
+        self._files = [
+            path
+            for path in (
+                profile.ca_file,
+                profile.client_certificate_file,
+                profile.client_key_file,
+            )
+            if path
+        ]
+        self._stamps = list(map(stamp, self._files))
+        self._look_at = clock() + LOOK_SECONDS
+        self._context = _context(profile)
+
+    def current(self) -> ssl.SSLContext:
+        """The settings; the files are looked at once a second at most."""
+        if (now := self._clock()) >= self._look_at:
+            self._look_at = now + LOOK_SECONDS
+            self._look()
+        return self._context
+
+    def _look(self) -> None:
+        stamps = list(map(stamp, self._files))
+        if stamps == self._stamps:
+            return
+        self._stamps = stamps
+        try:
+            self._context = _context(self._profile)
+        except ValueError as problem:
+            # A rotation may be half done: the certificate is there, and its key not yet.
+            log.warning("TLS files not renewed", provider=self._profile.name, problem=str(problem))
+        else:
+            log.info("TLS files renewed", provider=self._profile.name)
+
+
+def _context(profile: Profile) -> ssl.SSLContext:
+    if profile.ca_file:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        load_ca(context, profile.ca_file)
+    else:
+        context = httpx.create_ssl_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if profile.client_certificate_file:
+        load_certificate(context, profile.client_certificate_file, profile.client_key_file)
+    return context
