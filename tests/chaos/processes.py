@@ -94,7 +94,9 @@ class Vitals:
 class Gateway(Process):
     """`batchgate serve` with a configuration file."""
 
-    def __init__(self, directory: Path, *, configuration: str, name: str = "gateway") -> None:
+    def __init__(
+        self, directory: Path, *, configuration: str, name: str = "gateway", **variables: str
+    ) -> None:
         port = fixed_port()
         file = directory / f"{name}.toml"
         file.write_text(configuration)
@@ -102,7 +104,8 @@ class Gateway(Process):
         command = ["tests.chaos.gateway", "serve", "--config", str(file)]
         command += ["--listen", f"127.0.0.1:{port}", "--log-format", "json"]
         log = directory / f"{name}.log"
-        super().__init__(command, port=port, log=log, CHAOS_VITALS=str(self._vitals))
+        variables["CHAOS_VITALS"] = str(self._vitals)
+        super().__init__(command, port=port, log=log, **variables)
 
     def vitals(self) -> Vitals:
         """What it holds now."""
