@@ -28,6 +28,26 @@ from batchgate_server.application import Application
 from batchgate_server.providers.registry import Profile
 from batchgate_server.rest.transport import open_transport
 from batchgate_server.settings import Settings, load_settings
+from tests.secret_search import (
+    pytest_configure,
+    pytest_runtest_logreport,
+    pytest_runtest_logstart,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+    pytest_unconfigure,
+    secret,
+)
+
+__all__ = [
+    "pytest_configure",
+    "pytest_runtest_logreport",
+    "pytest_runtest_logstart",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+    "pytest_unconfigure",
+]
 
 CHUNK = 256 * 1024
 
@@ -111,7 +131,7 @@ class Account:
 @pytest.fixture
 def account(sandbox: SandboxServer) -> Account:
     """A fresh account; its key serves OpenAI and Azure OpenAI, which keep separate accounts."""
-    return Account(key=f"sk-{uuid.uuid4().hex}", url=sandbox.url)
+    return Account(key=secret(f"sk-{uuid.uuid4().hex}"), url=sandbox.url)
 
 
 class Gateway:

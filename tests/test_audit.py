@@ -108,15 +108,19 @@ TEXTS = st.text(st.characters(codec=None, categories=None), max_size=600)
 
 
 @given(
-    ids=st.dictionaries(st.sampled_from(IDS), TEXTS), texts=st.lists(TEXTS, min_size=4, max_size=4)
+    # A request names one thing; where that is none, nothing is made.
+    ids=st.dictionaries(st.sampled_from(IDS), TEXTS, max_size=1)
+    | st.just(dict.fromkeys(IDS[1:], "x" * 512)),
+    texts=st.lists(TEXTS, min_size=2, max_size=2),
 )
 def test_any_texts_make_one_line(
     ids: dict[str, str], texts: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.jsonl"
     path.write_bytes(b"")
-    names = ("method", "peer", "request_id", "provider_request_id")
-    opened(path).write("call", ids=ids, **dict(zip(names, texts, strict=True)))
+    provider, peer = texts
+    others = {"method": "m" * 60, "request_id": '"' * 128, "provider_request_id": '"' * 256}
+    opened(path).write("call", ids=ids, provider=provider, peer=peer, **others)
     line = path.read_bytes()
     assert line.endswith(b"\n")
     assert line.isascii()
@@ -126,9 +130,9 @@ def test_any_texts_make_one_line(
 
 
 def test_what_is_plain_stays_as_it_is() -> None:
-    plain = {"a": "file-1 (x) \\ \"'", "b": 1.5, "c": None, "d": [True, "x"], "e": {"f": "y" * 200}}
+    plain = {"a": "file-1 (x) \\ \"'", "b": 1.5, "c": None, "d": [True, "x"], "e": {"f": "y" * 512}}
     assert bounded(plain) == plain
-    assert bounded("y" * 201) == "y" * 197 + "..."
+    assert bounded("y" * 513) == "y" * 509 + "..."
     assert bounded("a\ud800\u2028b") == "a\\ud800\\u2028b"
     assert bounded(list(range(60))) == [*range(50), "and 10 more"]
 

@@ -1,6 +1,7 @@
 """Other settings while calls run: they end as they began, and new ones know nothing of the old."""
 
 import asyncio
+import threading
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,13 +9,17 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate.v1 import file_service_pb2, provider_service_pb2
+from batchgate_server import background
+from batchgate_server import reloading as reloading_module
 from batchgate_server.callers.tokens import digest
 from batchgate_server.providers.registry import Profile
+from batchgate_server.reloading import Reloading
 from batchgate_server.rest.transport import open_transport
-from batchgate_server.settings import ConfigurationError, OpenAIProfile, load_settings
+from batchgate_server.settings import ConfigurationError, OpenAIProfile, Settings, load_settings
 from tests.conftest import (
     Account,
     Gateway,
@@ -148,8 +153,10 @@ async def test_calls_that_run_end_with_what_they_began_with(
 
 
 async def test_a_creation_goes_on_without_its_caller_and_behind_a_reload(
-    account: Account, other: Account, open_gateway: OpenGateway
+    account: Account, other: Account, open_gateway: OpenGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Only at the end of the process is it not waited for any longer.
+    monkeypatch.setattr(background, "SETTLE_SECONDS", 0.01)
     gateway = await open_gateway({"providers": {"one": profile(account)}})
     file = (await gateway.upload(line("a"))).file
     await account.fault(kind="delay", delay=0.3, method="POST", path="*/batches")
@@ -218,8 +225,7 @@ class Keys:
 
     def transport(self, profile: Profile) -> httpx.AsyncBaseTransport:
         assert isinstance(profile, OpenAIProfile)
-        assert profile.api_key is not None
-        key = profile.api_key.get_secret_value()
+        key = profile.api_key.get_secret_value() if profile.api_key else "of a caller"
 
         async def answer(request: httpx.Request) -> httpx.Response:
             asked = f"{key} {request.url.path.rpartition('/')[2]}"
@@ -338,7 +344,8 @@ async def test_the_watches_of_a_profile_that_is_gone_end_at_once(
     for one in (watch.read(), waiting):
         failure = await asyncio.wait_for(ended(one), 10)
         assert (failure.reason, failure.code) == ("PROVIDER_UNKNOWN", "NOT_FOUND")
-        assert "known: two" in failure.message
+        # Who has watched may not know of the others.
+        assert failure.message == "the configuration has no provider 'one' any more"
     await all_closed(gateway)
     # And one of that name that comes again is watched anew.
     reload(gateway, providers={"one": keyed("sk-1")}, watch=SLOW)
@@ -376,6 +383,19 @@ async def test_results_that_are_waited_for_come_with_the_new_key(
     await all_closed(gateway)
 
 
+async def test_a_watch_does_not_go_on_with_the_key_of_another(
+    keys: Keys, open_keyed: OpenKeyed
+) -> None:
+    gateway = await open_keyed(**SLOW)
+    watch = watching(gateway)
+    await watch.read()
+    of_callers = {**keyed("sk-1"), "caller_credentials": True}
+    del of_callers["api_key"]
+    reload(gateway, providers={"one": of_callers}, watch=SLOW)
+    failure = await ended(watch.read())
+    assert failure.message == "one takes other credentials now; watch again"
+
+
 async def test_the_pace_of_watching_changes(keys: Keys, open_keyed: OpenKeyed) -> None:
     gateway = await open_keyed(**SLOW)
     watch = watching(gateway)
@@ -386,7 +406,8 @@ async def test_the_pace_of_watching_changes(keys: Keys, open_keyed: OpenKeyed) -
     second = watching(gateway)
     await second.read()
     await eventually(lambda: len(keys.seen) > 3)
-    assert (await second.read()).event == pb.WATCH_EVENT_HEARTBEAT
+    heartbeat: Any = await asyncio.wait_for(second.read(), 10)
+    assert heartbeat.event == pb.WATCH_EVENT_HEARTBEAT
     keys.status = "completed"
     for one in (watch, second):
         assert (await rest_of(one))[-1].batch.status_text == "completed"
@@ -489,15 +510,72 @@ async def test_permissions_limits_and_tokens_change(
 
 async def test_what_needs_a_restart_stays(account: Account, open_gateway: OpenGateway) -> None:
     gateway = await open_gateway({"providers": profiles(account), "default_provider": "openai"})
-    reload(
-        gateway,
-        listen="127.0.0.1:1",
-        providers=profiles(account),
-        default_provider="azure",
-        server={"shutdown_grace_seconds": 7.0, "max_message_bytes": 2000},
+    new = load_settings(
+        environment={},
+        overrides={
+            "listen": "127.0.0.1:1",
+            "providers": profiles(account),
+            "default_provider": "azure",
+            "server": {"shutdown_grace_seconds": 7.0, "max_message_bytes": 2000},
+        },
     )
+    late = {"listen", "server.max_message_bytes"}
+    changes = gateway.application.reload(new)
+    assert {one.setting for one in changes if one.needs_restart} == late
+    # Each time anew, until there is a restart.
+    assert {one.setting for one in gateway.application.reload(new)} == late
     await gateway.upload(bytes(500_000), chunk=100_000)
     await call(gateway, "ListFiles")
-    assert gateway.application.grace_seconds == 7.0
+    assert gateway.application.settings.server.shutdown_grace_seconds == 7.0
     last = (await account.requests())[-1]
     assert last["path"].startswith("/openai")
+
+
+async def test_what_is_asked_while_it_loads_is_done_once_afterwards(
+    account: Account, open_gateway: OpenGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reloading_module, "configure_logs", lambda _: None)
+    gateway = await open_gateway({"providers": {"one": profile(account)}})
+    settings = gateway.application._settings
+    begun, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def load() -> Settings:
+        begun.release()
+        go_on.acquire()
+        return settings
+
+    reloading = Reloading(gateway.application, load)
+    running = asyncio.create_task(reloading.run())
+    reloading.ask()
+    await asyncio.to_thread(begun.acquire)
+    for _ in range(3):
+        reloading.ask()
+    # Calls go on meanwhile.
+    await call(gateway, "ListFiles")
+    go_on.release()
+    await asyncio.to_thread(begun.acquire)
+    go_on.release()
+    assert not await asyncio.to_thread(begun.acquire, timeout=0.1)
+    running.cancel()
+
+
+async def test_a_defect_while_loading_is_no_end(
+    account: Account, open_gateway: OpenGateway
+) -> None:
+    gateway = await open_gateway({"providers": {"one": profile(account)}})
+    loads: list[int] = []
+
+    def load() -> Settings:
+        loads.append(1)
+        raise ZeroDivisionError
+
+    reloading = Reloading(gateway.application, load)
+    running = asyncio.create_task(reloading.run())
+    with capture_logs() as lines:
+        for number in (1, 2):
+            reloading.ask()
+            await eventually(lambda number=number: len(lines) == 2 * number)  # type: ignore[misc]
+    assert len(loads) == 2
+    assert lines[1]["problems"] == ["internal error"]
+    await call(gateway, "ListFiles")
+    running.cancel()

@@ -16,18 +16,19 @@ GENERATED = {"batchgate", "google", "grpc"}
 # a constant, and what is known of the running RPC.
 LAYERS: dict[str, set[str]] = {
     "version": set(),
+    "outside": set(),
     "callers": {"errors", "settings"},
     "call": {"callers", "errors"},
     "background": {"call"},
-    "stream_end": set(),
+    "stream_end": {"errors"},
     "jsonl": set(),
     "errors": set(),
     "operations": set(),
     "settings": set(),
-    "rest": {"errors", "call", "version"},
-    "translation": {"errors", "operations", "rest.models", "jsonl"},
+    "rest": {"errors", "call", "outside", "version"},
+    "translation": {"errors", "operations", "outside", "rest.models", "jsonl"},
     "providers": {
-        *("rest", "settings", "background", "jsonl.rules", "callers.caller"),
+        *("rest", "settings", "background", "jsonl.rules", "callers.caller", "outside"),
         *("errors", "operations", "call", "version"),
     },
     "files": {"errors", "operations", "providers", "rest", "translation", "jsonl", "call"},
@@ -39,14 +40,16 @@ LAYERS: dict[str, set[str]] = {
         *("batches", "files", "providers", "translation", "rest", "jsonl"),
         *("errors", "operations", "call", "stream_end"),
     },
-    "interceptors": {"errors", "call", "callers", "settings", "stream_end", "audit"},
+    "interceptors": {"errors", "call", "callers", "settings", "stream_end", "audit", "outside"},
 }
 # They put the parts together.
-ABOVE = {"application", "reloading", "__main__"}
+ABOVE = {"application", "reloading", "workers", "__main__"}
 # Each a module of its own, used by those above.
 BESIDE: dict[str, set[str]] = {
-    "logs": {"settings"},
-    "audit": {"settings"},
+    "logs": {"outside", "settings"},
+    "audit": {"outside", "settings"},
+    "server_options": {"settings"},
+    "process_limits": set(),
     "addresses": set(),
     "tls": {"settings"},
 }

@@ -12,14 +12,23 @@ import uvloop
 
 from batchgate_server.application import Application
 from batchgate_server.logs import configure_logs
+from batchgate_server.process_limits import set_process_limits
 from batchgate_server.reloading import Reloading
+from batchgate_server.server_options import connection_limit
 from batchgate_server.settings import Settings
+from batchgate_server.workers.place import Place
 
 
 def serve(
-    settings: Settings, *, load: Callable[[], Settings], announce: Callable[[str], None]
+    settings: Settings,
+    *,
+    load: Callable[[], Settings],
+    announce: Callable[[str], None],
+    place: Place | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; `announce` is called with the address when ready.
+
+    With a `place` this process is one of several workers, and obeys its supervisor besides.
 
     On SIGHUP go on by the settings that `load` gives then.
 
@@ -27,9 +36,10 @@ def serve(
         ConfigurationError: the audit log cannot be opened.
         OSError: the address cannot be listened on.
     """
-    configure_logs(settings.log)
+    configure_logs(settings.log, worker=place.number if place else None)
     _run_in_longer_slices()
-    uvloop.run(_serve(settings, load, announce))
+    set_process_limits()
+    uvloop.run(_serve(settings, load, announce, place))
 
 
 def _run_in_longer_slices() -> None:
@@ -44,10 +54,13 @@ def _run_in_longer_slices() -> None:
 
 
 async def _serve(
-    settings: Settings, load: Callable[[], Settings], announce: Callable[[str], None]
+    settings: Settings,
+    load: Callable[[], Settings],
+    announce: Callable[[str], None],
+    place: Place | None,
 ) -> None:
     log = structlog.stdlib.get_logger()
-    application = Application(settings)
+    application = Application(settings, place=place)
     reloading = Reloading(application, load)
     loop = asyncio.get_running_loop()
     # What is asked before the start is done after it.
@@ -67,15 +80,30 @@ async def _serve(
             "and change what is sent",
             address=application.address,
         )
+    if (most := connection_limit(settings)) < settings.server.max_connections:
+        log.warning(
+            "the system allows too few open files for all connections", max_connections=most
+        )
     log.info("serving", address=application.address, providers=list(settings.providers))
-    reloads = asyncio.create_task(reloading.run())
+    tasks = [asyncio.create_task(reloading.run())]
+    if place:
+        obeying = place.obey(reload=reloading.ask, stop=stopping.set)
+        tasks.append(asyncio.create_task(obeying))
     await stopping.wait()
-    # A second signal gets its usual, immediate effect.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.remove_signal_handler(number)
+    if not place:
+        # A second signal gets its usual, immediate effect. A worker may get one from its supervisor
+        # and one from who ends all processes of a service; it is killed if somebody is in a hurry.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
     # From here on SIGHUP changes nothing.
-    reloads.cancel()
-    await asyncio.wait([reloads])
-    log.info("stopping", grace_seconds=application.grace_seconds)
-    await application.stop()
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    server = application.settings.server
+    log.info(
+        "stopping",
+        delay_seconds=server.drain_delay_seconds,
+        grace_seconds=server.shutdown_grace_seconds,
+    )
+    await application.stop(delay_seconds=server.drain_delay_seconds)
     log.info("stopped")

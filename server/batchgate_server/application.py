@@ -1,5 +1,6 @@
 """The composition root: the only file that knows all others."""
 
+import asyncio
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -27,14 +28,17 @@ from batchgate_server.interceptors.auditing import Auditing
 from batchgate_server.interceptors.authentication import Authentication
 from batchgate_server.interceptors.draining import Draining
 from batchgate_server.interceptors.limiting import Limiting
+from batchgate_server.interceptors.overdue import Overdue
 from batchgate_server.providers.connections import profile_transport
 from batchgate_server.providers.registry import Profile, ProviderRegistry
+from batchgate_server.server_options import server_options
 from batchgate_server.services.batch_service import BatchService
 from batchgate_server.services.file_service import FileService
 from batchgate_server.services.provider_service import ProviderService
 from batchgate_server.settings import Change, Settings, applied, differences
 from batchgate_server.tls import ServerCertificate
 from batchgate_server.version import VERSION
+from batchgate_server.workers.place import Place
 
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
@@ -44,9 +48,6 @@ SERVICES = tuple(
         (provider_service_pb2, "ProviderService"),
     )
 )
-# What may be under way from a caller: by calculation 1 GB/s at a round trip of 1 ms, but 20 MB/s at
-# 50 ms. More is faster for distant callers and takes more memory.
-UPLOAD_WINDOW_BYTES = 1024 * 1024
 
 
 class Application:
@@ -57,19 +58,22 @@ class Application:
         settings: Settings,
         *,
         transport: Callable[[Profile], httpx.AsyncBaseTransport] = profile_transport,
+        place: Place | None = None,
     ) -> None:
-        """Nothing listens yet.
+        """Nothing listens yet. With a `place` it will share its address with others.
 
         Raises:
             ConfigurationError: the audit log cannot be opened.
         """
         self._settings = settings
+        self._place = place
         self.audit = AuditLog(settings.audit)
         self._providers = ProviderRegistry(settings, open_transport=transport)
         self._watching = Watching(settings.watch, self._providers.find)
         self._authentication = Authentication(settings.callers)
         self._limiting = Limiting(settings)
         self._draining = Draining()
+        self._overdue = Overdue(settings.server, self._draining)
         self._certificate = settings.tls and ServerCertificate(settings.tls)
         self._health = health.aio.HealthServicer()
         self._server = grpc.aio.server(
@@ -78,23 +82,11 @@ class Application:
                     auditing=Auditing(self.audit),
                     authentication=self._authentication,
                     limiting=self._limiting,
+                    overdue=self._overdue,
                     draining=self._draining,
                 )
             ],
-            options=[
-                ("grpc.max_receive_message_length", settings.server.max_message_bytes),
-                # A second gateway on the same port is a mistake, not a share of the load.
-                ("grpc.so_reuseport", 0),
-                # What of an upload waits here for the provider. With probing it varies: four uploads
-                # held 50 to 120 MiB, once 536.
-                ("grpc.http2.bdp_probe", 0),
-                ("grpc.http2.lookahead_bytes", UPLOAD_WINDOW_BYTES),
-                # A connection that says nothing is held no longer.
-                (
-                    "grpc.server_handshake_timeout_ms",
-                    round(settings.server.handshake_timeout_seconds * 1000),
-                ),
-            ],
+            options=server_options(settings, shared=place is not None),
         )
         file_service_pb2_grpc.add_FileServiceServicer_to_server(
             FileService(self._providers), self._server
@@ -118,9 +110,10 @@ class Application:
         Raises:
             OSError: the address cannot be listened on.
         """
-        listen = self._settings.listen
+        listen = self._place.address if self._place else self._settings.listen
         try:
-            await ensure_free(listen)
+            if not self._place:
+                await ensure_free(listen)
             port = (
                 self._server.add_secure_port(listen, self._certificate.credentials())
                 if self._certificate
@@ -134,7 +127,8 @@ class Application:
             raise OSError(f"cannot listen on {listen}") from exc
         self.address = listen if listen.startswith(UNIX) else f"{listen.rpartition(':')[0]}:{port}"
         await self._server.start()
-        self.audit.write("start", address=self.address, version=VERSION)
+        self._overdue.start()
+        self.audit.write("start", address=self.address, version=VERSION, **self._who)
         for service in ("", *SERVICES):
             await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
 
@@ -153,6 +147,7 @@ class Application:
         self._authentication.replace(settings.callers)
         self._limiting.replace(settings)
         self._watching.renew(settings.watch)
+        self._overdue.settings = settings.server
         self._draining.cut_off(self._dismissal)
         self._settings = settings
         return changes
@@ -164,22 +159,36 @@ class Application:
         who = call.caller.name or "a caller without a credential"
         return CallerUnauthenticated(f"{who} is not known here any more")
 
-    async def stop(self, grace_seconds: float | None = None) -> None:
-        """Turn NOT_SERVING, end watches, let running calls end within the grace, and close."""
+    async def stop(self, grace_seconds: float | None = None, *, delay_seconds: float = 0.0) -> None:
+        """Turn NOT_SERVING, end watches, let running calls end within the grace, and close.
+
+        For `delay_seconds` all else is as before, until who asks for the health has seen it.
+        """
         if grace_seconds is None:
-            grace_seconds = self.grace_seconds
+            grace_seconds = self._settings.server.shutdown_grace_seconds
         await self._health.enter_graceful_shutdown()
+        await asyncio.sleep(delay_seconds)
         await self._watching.aclose()
         await self._draining.drain(grace_seconds)
+        await self._overdue.aclose()
         await self._server.stop(grace=1.0)
         await self._providers.aclose()
-        self.audit.write("stop")
+        self.audit.write("stop", **self._who)
         self.audit.close()
 
     @property
-    def grace_seconds(self) -> float:
-        """How long calls that run at a stop get to end."""
-        return self._settings.server.shutdown_grace_seconds
+    def worker(self) -> int | None:
+        """Which of several workers it is, if it is one."""
+        return self._place.number if self._place else None
+
+    @property
+    def _who(self) -> dict[str, int]:
+        return {"worker": self._place.number} if self._place else {}
+
+    @property
+    def settings(self) -> Settings:
+        """What it serves by now."""
+        return self._settings
 
     async def wait_closed(self) -> None:
         """Wait until the server has stopped."""

@@ -15,10 +15,12 @@ from datetime import UTC, datetime
 import msgspec
 import structlog
 
+from batchgate_server.outside import ascii_shown
 from batchgate_server.settings import AuditSettings, ConfigurationError, Problem
 from batchgate_server.settings.audit import STDOUT
 
-LONGEST_TEXT = 200
+# As long as the ids that are let through to a URL.
+LONGEST_TEXT = 512
 MOST_ITEMS = 50
 # Linux writes so many bytes into a pipe in one piece, and without waiting once it has room.
 PIPE_BYTES = 4096
@@ -172,23 +174,15 @@ def bounded(value: object) -> object:
     """The value as it may stand in a record: printable ASCII of at most `LONGEST_TEXT` characters."""
     match value:
         case str():
-            return _printable(value)
+            return ascii_shown(value, longest=LONGEST_TEXT)
         case dict():
-            return {_printable(str(key)): bounded(one) for key, one in value.items()}
+            return {
+                ascii_shown(str(key), longest=LONGEST_TEXT): bounded(one)
+                for key, one in value.items()
+            }
         case list() | tuple():
             items = [bounded(one) for one in value[:MOST_ITEMS]]
             more = len(value) - MOST_ITEMS
             return [*items, f"and {more} more"] if more > 0 else items
         case _:
             return value
-
-
-def _printable(text: str) -> str:
-    text = text[: LONGEST_TEXT + 1]
-    if not (text.isascii() and text.isprintable()):
-        # Line breaks of any alphabet, control sequences, halves of surrogate pairs.
-        text = "".join(
-            one if one.isascii() and one.isprintable() else one.encode("unicode_escape").decode()
-            for one in text
-        )
-    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 3]}..."

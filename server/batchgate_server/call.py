@@ -20,10 +20,18 @@ class Call:
     request_id: str
     receives_stream: bool = False
     """Whether the caller sends a stream of messages."""
+    sends_stream: bool = False
+    """Whether the caller gets a stream of messages."""
     started: float = field(default_factory=perf_counter)
     caller: Caller = ANONYMOUS
     provider_key: ProviderKey | None = None
     """The caller's own key, for profiles with `caller_credentials`."""
+    begun: float = 0.0
+    """When it began, by the event loop's clock."""
+    waiting_since: float = inf
+    """Since when the call waits for its caller to send or to read, by that clock; infinite if not."""
+    default_deadline: float = inf
+    """When the gateway ends the call, since its caller named no end."""
     deadline: float = inf
     """When the caller stops waiting, by the event loop's clock."""
     retries: int = 0
@@ -44,7 +52,7 @@ class Call:
     creating: str = ""
     """What may exist at the provider by now, such as "batch": a repeat could make another one."""
     request: object = field(default=None, repr=False)
-    """What the caller asked: a message, or a stream of them. Has contents, so it is shown nowhere."""
+    """What the caller asked, once it is read; None for a stream. Has contents, so it is shown nowhere."""
     ids: dict[str, str] = field(default_factory=dict)
     """What came to be or went at the provider, such as `created_batch_id`; added by `note_id`."""
     at_end: list[Callable[[], None]] = field(default_factory=list)

@@ -13,6 +13,8 @@
     ├── CallerNotPermitted        PERMISSION_DENIED    not this, not there, not with that model
     ├── CallerLimit               RESOURCE_EXHAUSTED   the caller is over a limit of its own
     ├── GatewayOverloaded         RESOURCE_EXHAUSTED   all callers together are too much
+    ├── CallTimeout               DEADLINE_EXCEEDED    no deadline of its own, and too long
+    ├── CallerIdle                DEADLINE_EXCEEDED    the caller neither sends nor reads
     ├── ServerDraining            UNAVAILABLE          shutting down
     ├── AuditUnavailable          UNAVAILABLE          no change without a record of it
     ├── InternalError             INTERNAL             a defect of the gateway
@@ -165,6 +167,18 @@ class GatewayOverloaded(GatewayError):
     """All callers together ask for more than the gateway takes on at once."""
 
     code, reason, retryable = StatusCode.RESOURCE_EXHAUSTED, "GATEWAY_OVERLOADED", True
+
+
+class CallTimeout(GatewayError):
+    """A call without a deadline took longer than the gateway's default."""
+
+    code, reason = StatusCode.DEADLINE_EXCEEDED, "CALL_TIMEOUT"
+
+
+class CallerIdle(GatewayError):
+    """The caller has neither sent nor read anything of its stream for too long."""
+
+    code, reason = StatusCode.DEADLINE_EXCEEDED, "CALLER_IDLE"
 
 
 class ServerDraining(GatewayError):

@@ -1,39 +1,126 @@
-"""What the gateway writes about its work: one line an event on stderr, for machines or people."""
+"""What the gateway writes about its work: one line an event on stderr, for machines or people.
 
+Every line comes through here, also those of libraries, and none shows what an exception says: it
+may quote a caller's content or a key. A defect is told by the types and the places in the code.
+"""
+
+import json
 import logging
+import re
 import sys
+import traceback
+from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 import structlog
 
+from batchgate_server.outside import shown
 from batchgate_server.settings import LogSettings
 
+# Exceptions that led to each other, of which a defect is told.
+LONGEST_CHAIN = 8
+# Written here and not outside, or made of lines on purpose.
+OURS = frozenset({"event", "level", "timestamp", "exception"})
+FORGED = re.compile(r"[\s\"'=]")
 
-def configure_logs(settings: LogSettings) -> None:
-    """Set up structlog for the whole process."""
-    processors: list[structlog.typing.Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    if settings.format == "json":
-        processors += [structlog.processors.format_exc_info, _as_json]
-    else:
-        processors.append(
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(),
-                # The default with rich installed shows local variables: keys, and callers' content.
-                exception_formatter=structlog.dev.plain_traceback,
-            )
-        )
+
+def configure_logs(settings: LogSettings, *, worker: int | None = None) -> None:
+    """Set up structlog, and Python's own logging by it, for the whole process.
+
+    With the number of a worker each line tells it.
+    """
+    renderers: list[structlog.typing.Processor] = [_as_json]
+    if settings.format != "json":
+        renderers = [_unmistakable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     structlog.configure(
-        processors=processors,
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *([] if worker is None else [partial(_numbered, worker)]),
+            _told,
+            *renderers,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.level.upper()]
         ),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    # Whatever our own level is: what libraries say below a warning is the traffic itself.
+    logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
+
+
+class _Libraries(logging.Handler):
+    """Writes what libraries log as lines of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """The first line of the message; in those that follow, asyncio shows values."""
+        try:
+            message = record.getMessage().partition("\n")[0]
+        except (TypeError, ValueError):
+            message = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+        structlog.get_logger().log(
+            record.levelno, message, library=record.name, exc_info=record.exc_info
+        )
+
+
+def _told(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Every value as it may be shown."""
+    raised = event.pop("exc_info", None)
+    told = {name: _value(value) for name, value in event.items()}
+    if raised:
+        exception = sys.exc_info()[1] if raised is True else raised
+        if isinstance(exception, tuple):
+            exception = exception[1]
+        if isinstance(exception, BaseException):
+            told["exception"] = _places(exception)
+    return told
+
+
+def _value(value: object) -> object:
+    if isinstance(value, str):
+        return shown(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [_value(one) for one in value]
+    if isinstance(value, Mapping):
+        return {shown(str(name)): _value(one) for name, one in value.items()}
+    return shown(repr(value))
+
+
+def _places(exception: BaseException) -> str:
+    """The traceback without what the exceptions say."""
+    parts: list[str] = []
+    current: BaseException | None = exception
+    while current is not None and len(parts) < LONGEST_CHAIN:
+        kind = type(current)
+        places = "".join(traceback.format_tb(current.__traceback__))
+        parts.append(f"{kind.__module__}.{kind.__qualname__}\n{places}".rstrip())
+        hidden = None if current.__suppress_context__ else current.__context__
+        current = current.__cause__ or hidden
+    return "\nfrom ".join(parts)
+
+
+def _unmistakable(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Quotes what could be taken for further fields of a console line."""
+    for name, value in event.items():
+        if name not in OURS and isinstance(value, str) and FORGED.search(value):
+            event[name] = json.dumps(value, ensure_ascii=False)
+    return event
+
+
+def _numbered(
+    worker: int, _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    event["worker"] = worker
+    return event
 
 
 def _as_json(_logger: object, _method: str, event: structlog.typing.EventDict) -> str:
-    return msgspec.json.encode(event, enc_hook=repr).decode()
+    return msgspec.json.encode(event).decode()

@@ -42,7 +42,7 @@ class Reloading:
             log.exception("internal error", method="reload")
             self._refused(["internal error"])
         else:
-            configure_logs(settings.log)
+            configure_logs(settings.log, worker=self._application.worker)
             self._applied(changes)
 
     def _refused(self, problems: list[str]) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from grpc.aio import EOF, ServicerContext
 
+from batchgate_server.errors import GatewayError
+
 # How many of a caller's messages that nobody needs are read, and for how many seconds at most: a
 # caller with much more to say is not waited for.
 LAST_WORDS = 32
@@ -26,13 +28,23 @@ def confirm_end(context: ServicerContext[Any, Any]) -> Callable[[], Awaitable[No
     return confirm
 
 
+async def read_one(context: ServicerContext[Any, Any]) -> object:
+    """The next message, if it comes in a moment and is one; else None."""
+    with suppress(TimeoutError, GatewayError):
+        async with asyncio.timeout(LAST_WORDS_SECONDS):
+            message = await context.read()
+            return None if message is EOF else message
+    return None
+
+
 async def read_rest(context: ServicerContext[Any, Any]) -> None:
     """Read what the caller still sends, for a moment, before it is answered.
 
     grpc.aio's clients, and those alone, may take an answer that comes while they write for an
     internal error of theirs, and lose it.
     """
-    with suppress(TimeoutError):
+    # What is no message of the contract comes too late to matter.
+    with suppress(TimeoutError, GatewayError):
         async with asyncio.timeout(LAST_WORDS_SECONDS):
             for _ in range(LAST_WORDS):
                 if await context.read() is EOF:

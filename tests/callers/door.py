@@ -9,11 +9,12 @@ from grpc.aio import Metadata
 
 from batchgate_server.callers.tokens import digest
 from tests.conftest import Gateway
+from tests.secret_search import secret
 
 
 def token_of(name: str) -> str:
     """The token of a caller in these tests."""
-    return f"bg_token-of-{name}"
+    return secret(f"bg_token-of-{name}")
 
 
 def known(name: str, **settings: Any) -> dict[str, Any]:

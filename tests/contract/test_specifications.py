@@ -53,7 +53,8 @@ def test_files(door: Door) -> None:
 
 
 def test_a_batch_at_every_moment_of_its_life(door: Door) -> None:
-    door.settings(step_seconds=0.05)
+    # Each moment lasts long enough to be seen on a busy machine, too.
+    door.settings(step_seconds=0.2)
     batch = door.batch([line("a"), line("b", sandbox={"fail": 500})], metadata={"k": "v"})
     seen: set[str] = {batch["status"]}
 

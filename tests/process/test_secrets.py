@@ -16,9 +16,10 @@ from batchgate.v1 import batch_service_pb2, provider_service_pb2
 from batchgate.v1 import file_service_pb2 as pb
 from tests.conftest import Account, upload_messages
 from tests.process.conftest import Start
+from tests.secret_search import secret
 from tests.waiting import eventually
 
-CONTENT = b"content-of-the-file-that-nobody-may-see"
+CONTENT = secret("content-of-the-file-that-nobody-may-see").encode()
 LINE = b'{"custom_id":"' + CONTENT + b'"}\n'
 
 

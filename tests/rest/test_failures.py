@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -22,7 +21,6 @@ from batchgate_server.rest.failures import (
     failure,
     read_error,
     retry_seconds,
-    tidy,
 )
 from tests.rest.test_models import JSON
 
@@ -112,33 +110,3 @@ def test_any_failure_fits_into_a_status(
     details = sum(len(f"{key}{value}".encode()) + 8 for key, value in error.metadata.items())
     details += sum(len(f"{v.field}{v.description}".encode()) for v in error.violations)
     assert 3 * length + (length + details) * 4 / 3 < 7000
-
-
-@given(value=st.text(), size=st.integers(3, 50))
-def test_tidy_is_one_short_printable_line(value: str, size: int) -> None:
-    line = tidy(value, size=size)
-    assert line.isprintable()
-    assert line == line.strip()
-    assert len(line.encode()) <= size
-    if value.isprintable() and len(value.encode()) <= size:
-        assert line.split() == value.split()
-
-
-@pytest.mark.parametrize(
-    ("value", "line"),
-    [
-        ("a\n b\t\tc", "a b c"),
-        ("bell\a\x9b31m", "bell 31m"),
-        ("\u202eright to left", "right to left"),
-        ("größe", "größe"),
-        ("", ""),
-        (" \n ", ""),
-    ],
-)
-def test_tidy(value: str, line: str) -> None:
-    assert tidy(value) == line
-
-
-def test_tidy_cuts_no_character_in_two() -> None:
-    assert tidy("ééééé", size=8) == "éé…"
-    assert tidy("éééé", size=8) == "éééé"

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from batchgate_server.rest.multipart import Multipart, quoted
+from batchgate_server.outside import parameter
+from batchgate_server.rest.multipart import Multipart
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 
@@ -108,7 +109,7 @@ async def test_the_email_package_reads_the_same(filename: str) -> None:
 
 @given(value=TEXT)
 def test_a_quoted_value_cannot_end_its_parameter(value: str) -> None:
-    result = quoted(value)
+    result = parameter(value)
     assert '"' not in result
     assert not any(ord(character) < 0x20 or character == "\x7f" for character in result)
     if "%" not in value:
@@ -120,7 +121,7 @@ def test_a_quoted_value_cannot_end_its_parameter(value: str) -> None:
     [('"', "%22"), ("\r\n", "%0D%0A"), ("\0", "%00"), ("ä😀", "ä😀"), ("a/b\\c;d", "a/b\\c;d")],
 )
 def test_values_are_quoted_as_browsers_do(value: str, written: str) -> None:
-    assert quoted(value) == written
+    assert parameter(value) == written
 
 
 async def test_an_error_of_the_content_leaves_the_body_without_its_end() -> None:

@@ -70,7 +70,16 @@ def test_of_two_secrets_the_longer_goes_first() -> None:
 
 
 def test_a_proxy_s_credential_is_known_in_each_of_its_forms() -> None:
-    clean = cleaner(proxy_secrets(["http://me:p%40ss-word@proxy:3128", "http://proxy:3128"]))
-    for form in ("p@ss-word", "p%40ss-word", "me:p@ss-word", "bWU6cEBzcy13b3Jk"):
+    clean = cleaner(
+        proxy_secrets(["http://me:p%40ss-word@p:1", "http://to%6ben@p:1", "http://p:1"])
+    )
+    for form in (
+        "to%6ben",
+        "token",
+        "p@ss-word",
+        "p%40ss-word",
+        "me:p@ss-word",
+        "bWU6cEBzcy13b3Jk",
+    ):
         assert clean(f"Basic {form}") == "Basic [redacted]"
-    assert clean("http://proxy:3128") == "http://proxy:3128"
+    assert clean("http://p:1") == "http://p:1"

@@ -173,6 +173,37 @@ async def test_a_probe_whose_caller_goes_away_leaves_its_place(
     await eventually(healed)
 
 
+async def test_an_upload_may_be_the_probe_and_holds_nobody_up(
+    account: Account, open_gateway: OpenGateway
+) -> None:
+    """However long its caller takes."""
+    gateway = await broken(account, open_gateway, breaker_probe_seconds=0.02)
+    await account.mend()
+    before = await requests(account)
+
+    async def probing() -> Any:
+        upload = gateway.files.UploadFile()
+        await upload.write(next(upload_messages(b"", purpose="batch", filename="a")))
+        try:
+            await eventually(lambda: _more_than(account, before), timeout_seconds=0.2)
+        except AssertionError:
+            upload.cancel()
+            return None
+        return upload
+
+    upload = await eventually(probing)
+
+    async def healed() -> bool:
+        try:
+            await call(gateway, "ListBatches")
+        except grpc.aio.AioRpcError:
+            return False
+        return True
+
+    await eventually(healed)
+    upload.cancel()
+
+
 async def test_it_can_be_turned_off(account: Account, open_gateway: OpenGateway) -> None:
     gateway = await broken(account, open_gateway, breaker_failures=0)
     before = await requests(account)

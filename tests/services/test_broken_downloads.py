@@ -1,6 +1,8 @@
 """Downloads that break off in the middle and go on: never a byte doubled, lost or of another file."""
 
 import asyncio
+import gzip
+import hashlib
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -40,6 +42,8 @@ class Breaking:
     """Of each answer; behind the last one there is none."""
     contents: list[bytes] = field(default_factory=list)
     """Of each answer, before `content` is that of all later ones."""
+    gzipped: list[bool] = field(default_factory=list)
+    """Of each answer, whether it is compressed without being asked; its places are those of that."""
     ranges: list[str] = field(default_factory=list)
     """What was asked for, by each request."""
     url: str = ""
@@ -49,8 +53,12 @@ class Breaking:
         asked = re.search(r"\r\nrange: bytes=(\d+)-\r\n", head, re.IGNORECASE)
         self.ranges.append(asked[1] if asked else "")
         content = self.contents.pop(0) if self.contents else self.content
+        if self.gzipped and self.gzipped.pop(0):
+            content, encoding = gzip.compress(content, mtime=0), ["content-encoding: gzip"]
+        else:
+            encoding = []
         start = int(asked[1]) if asked and self.honours_ranges else 0
-        status, headers = 200, []
+        status, headers = 200, encoding
         body = content[start:]
         if asked and self.honours_ranges:
             status = PARTIAL if body else NO_RANGE
@@ -218,6 +226,25 @@ async def test_two_files_are_never_mixed(provider: Breaking, reader: Gateway, ho
     assert "broke the content off, and has another one now" in failure.message
     assert failure.metadata["provider"] == "p"
     assert received == CONTENT[:1000]
+
+
+async def test_what_is_compressed_is_read_again_from_its_beginning(
+    provider: Breaking, reader: Gateway
+) -> None:
+    """A place in the content is none in what is sent."""
+    content = hashlib.shake_128(b"").digest(20_000)
+    told(provider, content=content, cuts=[9000, 15_000], gzipped=[True, True, True])
+    assert await reader.download("file-1") == content
+    assert provider.ranges == ["", "", ""]
+
+
+async def test_a_part_of_something_compressed_is_not_taken(
+    provider: Breaking, reader: Gateway
+) -> None:
+    told(provider, cuts=[100], gzipped=[False, True])
+    failure, received = await failed(reader)
+    assert (failure.code, failure.reason) == ("INTERNAL", "PROVIDER_BAD_RESPONSE")
+    assert received == CONTENT[:100]
 
 
 async def test_before_the_first_byte_any_content_will_do(

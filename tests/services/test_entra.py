@@ -63,6 +63,7 @@ def open_one(open_gateway: OpenGateway, sandbox: Any, authority: Authority) -> O
             "endpoint": sandbox.url,
             "ca_file": authority.file,
             "entra": entra,
+            "retries": 0,
             **profile,
         }
         environment = settings.pop("environment", {})

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import grpc
@@ -332,6 +332,42 @@ async def test_a_caller_that_goes_away_while_the_file_is_pending(
     await arrived(account, "GET", "/files/")
     call.cancel()
     await eventually(lambda: nothing_left(account, "azure-preview"))
+
+
+async def test_a_creation_that_waits_to_be_tried_again_is_not_without_its_caller(
+    account: Account, open_gateway: OpenGateway
+) -> None:
+    profile = profiles(account)["openai"] | {"retry_cap_seconds": 1}
+    gateway = await open_gateway({"providers": {"openai": profile}})
+    await account.fault(kind="answer", status=429, headers={"retry-after-ms": "500"}, **CREATING)
+    call = gateway.batches.SubmitBatch(iter([metadata(), lines(row("a"))]))
+
+    async def creations() -> list[bool]:
+        requests = await account.requests()
+        return [bool(one["answered"]) for one in requests if one["path"] == "/v1/batches"]
+
+    await eventually(lambda: _all(creations))
+    call.cancel()
+    await eventually(lambda: nothing_left(account, "openai"))
+    assert await creations() == [True]
+
+
+async def _all(look: Callable[[], Awaitable[list[bool]]]) -> bool:
+    found = await look()
+    return bool(found) and all(found)
+
+
+async def test_a_file_is_deleted_again_also_when_the_caller_has_gone_and_that_fails_at_first(
+    gateway: Gateway, account: Account
+) -> None:
+    await account.fault(kind="answer", status=429, delay=0.2, times=None, **CREATING)
+    await account.fault(kind="answer", status=503, method="DELETE", path="*/files/*", times=2)
+    call = gateway.batches.SubmitBatch(iter([metadata(), lines(row("a"))]))
+    await arrived(account, "POST", "/batches")
+    call.cancel()
+    await eventually(lambda: nothing_left(account, "openai"))
+    asked = [one["method"] for one in await account.requests() if "/batches" in one["path"]]
+    assert asked.count("POST") == 1, "a creation is not tried again without its caller"
 
 
 async def test_the_deadline_passes_while_the_batch_is_created(

@@ -49,6 +49,7 @@ def open_one(open_gateway: OpenGateway, account: Account) -> Open:
             "kind": "openai",
             "api_key": account.key,
             "base_url": f"{front.url}/v1",
+            "retries": 0,
             **settings,
         }
         return await open_gateway({"providers": {"p": profile}}, transport=profile_transport)

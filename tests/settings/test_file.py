@@ -25,6 +25,9 @@ format = "json"
 level = "debug"
 [server]
 max_message_bytes = 8388608
+max_connections = 100
+max_calls_per_connection = 10
+idle_connection_seconds = 60
 shutdown_grace_seconds = 5
 reflection = false
 [providers.openai]
@@ -67,6 +70,9 @@ def test_every_setting(load: Load) -> None:
     assert (settings.log.format, settings.log.level) == ("json", "debug")
     assert settings.server.model_dump() == {
         "max_message_bytes": 8388608,
+        "max_connections": 100,
+        "max_calls_per_connection": 10,
+        "idle_connection_seconds": 60.0,
         "shutdown_grace_seconds": 5.0,
         "handshake_timeout_seconds": 10.0,
         "insecure": False,

@@ -12,7 +12,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from batchgate_server.batches.observation import TERMINAL, Observation, Watched, is_terminal
 from batchgate_server.batches.polling import Poller
 from batchgate_server.call import current_call
-from batchgate_server.errors import GatewayError, ProviderError, ProviderTimeout, ServerDraining
+from batchgate_server.errors import (
+    GatewayError,
+    ProviderError,
+    ProviderTimeout,
+    ProviderUnknown,
+    ServerDraining,
+)
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.settings import WatchSettings
 
@@ -137,10 +143,17 @@ class Watching:
         self._settings = settings
         for key, poller in list(self._pollers.items()):
             try:
-                poller.renew(self._find(poller.provider.name), settings)
-            except GatewayError as gone:
+                poller.renew(self._successor(poller.provider), settings)
+            except ProviderUnknown as gone:
                 del self._pollers[key]
                 poller.end(gone)
+
+    def _successor(self, old: OpenAIProvider) -> OpenAIProvider:
+        new = self._find(old.name)
+        if new.profile.caller_credentials != old.profile.caller_credentials:
+            # Nobody's looks go on with the key of another.
+            raise ProviderUnknown(f"{old.name} takes other credentials now; watch again")
+        return new
 
     async def aclose(self) -> None:
         """End all watches at once, and all polls; no watch begins any more."""

@@ -7,6 +7,7 @@ from batchgate_server.interceptors.chain import ChainInterceptor
 from batchgate_server.interceptors.draining import Draining
 from batchgate_server.interceptors.error_status import error_status
 from batchgate_server.interceptors.limiting import Limiting
+from batchgate_server.interceptors.overdue import Overdue
 from batchgate_server.interceptors.permission import permission
 from batchgate_server.interceptors.provider_key import provider_key
 
@@ -16,6 +17,7 @@ def chain(
     auditing: Auditing,
     authentication: Authentication,
     limiting: Limiting,
+    overdue: Overdue,
     draining: Draining,
 ) -> ChainInterceptor:
     """The concerns from the outermost to the innermost."""
@@ -27,6 +29,7 @@ def chain(
             authentication,  # before all that depends on who calls
             permission,  # before limits: what is not allowed uses nothing up
             limiting,  # refuses what is too much before it holds anything
+            overdue,  # after permission, which knows what is a watch
             provider_key,  # before anything asks for the provider
             draining,  # innermost: refuses new calls, and counts those that have begun
         ]

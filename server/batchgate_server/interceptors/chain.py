@@ -3,19 +3,25 @@
 A concern is a coroutine function around the rest of an RPC: it awaits `proceed()` and returns what
 that returns, or raises. Health checks and reflection are left alone; whatever else is served, now or
 later, goes through all concerns.
+
+To gRPC every request of ours is a stream, also that of a unary RPC: what gRPC does with a message
+that is no protobuf (UNKNOWN, with Python's words) or with a request that ends without one (nothing,
+for as long as the connection lives) is decided here, inside of the concerns.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import grpc
-from grpc.aio import ServicerContext
+from google.protobuf.message import DecodeError
+from grpc.aio import EOF, ServicerContext
 
-from batchgate_server.call import Call, enter_call
+from batchgate_server.call import Call, current_call, enter_call
+from batchgate_server.errors import InvalidField
 from batchgate_server.interceptors.request_id import request_id
 
 # Messages and contexts of any RPC: gRPC's own types are generic in them.
@@ -49,48 +55,66 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         return self._wrapped[method]
 
     def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - one of gRPC's four shapes
-        make, behavior = _parts(handler)
-        wrapped = self._streaming if handler.response_streaming else self._unary
-        begin = partial(Call, method, receives_stream=handler.request_streaming)
+        behavior = _behavior(handler)
+        behavior = (
+            _with_its_requests(behavior)
+            if handler.request_streaming
+            else _with_its_request(behavior, streams=handler.response_streaming)
+        )
+        begin = partial(
+            Call,
+            method,
+            receives_stream=handler.request_streaming,
+            sends_stream=handler.response_streaming,
+        )
+        make, wrapped = (
+            (grpc.stream_stream_rpc_method_handler, self._streaming)
+            if handler.response_streaming
+            else (grpc.stream_unary_rpc_method_handler, self._unary)
+        )
         wrapped_handler: Handler = make(
             wrapped(begin, behavior),
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=_reader(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
         return wrapped_handler
 
     def _unary(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
-        async def handle(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
-            return await self._run(begin, context, partial(behavior, request, context), request)
+        async def handle(requests: Any, context: Context) -> Any:  # noqa: ANN401 - any message
+            return await self._run(begin, context, partial(behavior, requests, context))
 
         return handle
 
     def _streaming(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
-        async def handle(request: Any, context: Context) -> None:  # noqa: ANN401 - any message
+        async def handle(requests: Any, context: Context) -> None:  # noqa: ANN401 - any message
             # Written from here, not yielded to gRPC: then a cancelled RPC is cancelled inside of
             # the concerns, and closes what its generator holds at once.
             async def write_all() -> None:
-                async with aclosing(behavior(request, context)) as responses:
+                call = current_call()
+                clock = asyncio.get_running_loop().time
+                async with aclosing(behavior(requests, context)) as responses:
                     async for response in responses:
+                        call.waiting_since = clock()
                         try:
                             await context.write(response)
                         except grpc.aio.InternalError as exc:
                             # The caller went away while this was to be sent: gRPC says so here
                             # first, and is about to cancel this task.
                             raise asyncio.CancelledError from exc
+                        call.waiting_since = inf
 
-            await self._run(begin, context, write_all, request)
+            await self._run(begin, context, write_all)
 
         return handle
 
-    async def _run(
-        self, begin: Callable[..., Call], context: Context, proceed: Proceed, request: object
-    ) -> Any:  # noqa: ANN401 - any message
+    async def _run(self, begin: Callable[..., Call], context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
+        now = asyncio.get_running_loop().time()
+        remaining: float | None = context.time_remaining()
         call = begin(
             request_id=request_id(context.invocation_metadata()),
-            request=request,
-            deadline=deadline(context),
+            begun=now,
+            deadline=inf if remaining is None else now + remaining,
         )
         enter_call(call)
         for concern in self._inside_out:
@@ -103,12 +127,6 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         return answer
 
 
-def deadline(context: Context) -> float:
-    """When the caller stops waiting, by the event loop's clock; infinite if it does not."""
-    remaining: float | None = context.time_remaining()
-    return inf if remaining is None else asyncio.get_running_loop().time() + remaining
-
-
 def trailing_metadata(call: Call) -> list[tuple[str, str]]:
     """What every RPC ends with."""
     metadata = [("x-request-id", call.request_id)]
@@ -117,12 +135,73 @@ def trailing_metadata(call: Call) -> list[tuple[str, str]]:
     return metadata
 
 
-def _parts(handler: Any) -> tuple[Any, Any]:  # noqa: ANN401 - one of gRPC's four shapes
-    """The function that makes a handler of this shape, and the handler's own."""
+def _behavior(handler: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
+    """The servicer's method."""
     if handler.request_streaming:
-        if handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler, handler.stream_stream
-        return grpc.stream_unary_rpc_method_handler, handler.stream_unary
-    if handler.response_streaming:
-        return grpc.unary_stream_rpc_method_handler, handler.unary_stream
-    return grpc.unary_unary_rpc_method_handler, handler.unary_unary
+        return handler.stream_stream if handler.response_streaming else handler.stream_unary
+    return handler.unary_stream if handler.response_streaming else handler.unary_unary
+
+
+def _reader(deserialize: Any) -> Callable[[bytes], Any]:  # noqa: ANN401 - any message's
+    """A deserializer whose failure is the caller's."""
+    kind = deserialize.__self__.__name__ if hasattr(deserialize, "__self__") else "message"
+
+    def read(raw: bytes) -> Any:  # noqa: ANN401 - any message
+        try:
+            return deserialize(raw)
+        except DecodeError as exc:
+            raise InvalidField("request", f"is no {kind} of batchgate.v1") from exc
+
+    return read
+
+
+def _with_its_requests(behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
+    """What does the same, while the call knows when it waits for a message."""
+    return lambda requests, context: behavior(_Requests(requests), context)
+
+
+class _Requests:
+    """A caller's messages."""
+
+    def __init__(self, messages: AsyncIterator[Any]) -> None:
+        self._messages = messages
+        self._call = current_call()
+        self._clock = asyncio.get_running_loop().time
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:  # noqa: ANN401 - any message
+        self._call.waiting_since = self._clock()
+        try:
+            return await anext(self._messages)
+        finally:
+            self._call.waiting_since = inf
+
+
+def _with_its_request(behavior: Any, *, streams: bool) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
+    """What reads the one request of an RPC, then does what `behavior` does."""
+
+    async def answer(_requests: object, context: Context) -> Any:  # noqa: ANN401 - any message
+        return await behavior(await _request(context), context)
+
+    async def stream(_requests: object, context: Context) -> AsyncIterator[Any]:
+        async with aclosing(behavior(await _request(context), context)) as responses:
+            async for response in responses:
+                yield response
+
+    return stream if streams else answer
+
+
+async def _request(context: Context) -> Any:  # noqa: ANN401 - any message
+    # A shutdown does not wait for a caller that does not send its request.
+    call = current_call()
+    call.waiting_since = call.begun
+    call.endless = True
+    request = await context.read()
+    call.endless = False
+    call.waiting_since = inf
+    if request is EOF:
+        raise InvalidField("request", "is missing: the call ended without a message")
+    call.request = request
+    return request

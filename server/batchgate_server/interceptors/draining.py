@@ -7,9 +7,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+import structlog
+
 from batchgate_server.call import Call
 from batchgate_server.errors import GatewayError, OutcomeUnknown, ServerDraining
 from batchgate_server.interceptors.chain import Context, Proceed
+
+# What is cut off has an end to tell its caller and the provider, but not for longer than this.
+LAST_SECONDS = 5.0
+log = structlog.stdlib.get_logger()
 
 
 class Draining:
@@ -60,12 +66,14 @@ class Draining:
         """
         self._refusing = True
         self.cut_off(lambda call: ServerDraining() if call.endless else None)
-        try:
-            async with asyncio.timeout(grace_seconds):
-                await self._idle.wait()
-        except TimeoutError:
-            self.cut_off(lambda _: ServerDraining())
-            await self._idle.wait()
+        if await self._ended(grace_seconds):
+            return
+        self.cut_off(lambda _: ServerDraining())
+        if not await self._ended(LAST_SECONDS):
+            log.error(
+                "calls that were cut off do not end",
+                methods=[call.method for call in self._running.values()],
+            )
 
     def cut_off(self, reason: Callable[[Call], GatewayError | None]) -> None:
         """End each running call for which there is a reason, with that error."""
@@ -73,3 +81,11 @@ class Draining:
             if error := reason(call):
                 call.cut_off = error
                 task.cancel()
+
+    async def _ended(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -21,12 +22,16 @@ from batchgate_server.errors import (
     Violation,
 )
 from batchgate_server.interceptors.chain import Context, Proceed, trailing_metadata
+from batchgate_server.outside import one_line
 from batchgate_server.stream_end import read_rest
 
 DOMAIN = "batchgate"
-# Errors travel in headers, which with gRPC's defaults may have 8 KiB in all, and base64 makes four
-# bytes of three. Beyond that the caller would lose the status: it says less of the violations.
-MAX_STATUS_BYTES = 5400
+# Errors travel in headers, which with gRPC's defaults may have 8 KiB in all; beyond that the caller
+# would lose the status. The message stands there twice, once percent-encoded, and base64 makes four
+# bytes of three.
+MAX_HEADER_BYTES = 7300
+MAX_MESSAGE_BYTES = 1000
+MAX_WORD_BYTES = 200
 DETAILS = "grpc-status-details-bin"
 log = structlog.stdlib.get_logger()
 
@@ -46,7 +51,7 @@ async def error_status(call: Call, context: Context, proceed: Proceed) -> Any:  
         await read_rest(context)
     return await context.abort(
         error.code,
-        error.message,
+        one_line(error.message, size=MAX_MESSAGE_BYTES),
         trailing_metadata=(
             *trailing_metadata(call),
             (DETAILS, rich_status(error).SerializeToString()),
@@ -55,15 +60,17 @@ async def error_status(call: Call, context: Context, proceed: Proceed) -> Any:  
 
 
 def rich_status(error: GatewayError) -> Status:
-    """The `google.rpc.Status` of an error, with its details."""
-    details: list[Message] = [
-        ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
-    ]
+    """The `google.rpc.Status` of an error, with its details: whatever it quotes, it arrives."""
+    message = one_line(error.message, size=MAX_MESSAGE_BYTES)
+    metadata = {key: one_line(value, size=MAX_WORD_BYTES) for key, value in error.metadata.items()}
+    details: list[Message] = [ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)]
     if error.retry_seconds is not None:
         delay = Duration()
         delay.FromMilliseconds(round(error.retry_seconds * 1000))
         details.append(RetryInfo(retry_delay=delay))
-    if violations := list(_fitting(error)):
+    room = (MAX_HEADER_BYTES - len(quote(message))) * 3 // 4 - len(message.encode())
+    room -= sum(detail.ByteSize() for detail in details)
+    if violations := list(_fitting(error.violations, room=room)):
         details.append(
             QuotaFailure(
                 violations=[
@@ -79,7 +86,7 @@ def rich_status(error: GatewayError) -> Status:
                 ]
             )
         )
-    status = Status(code=number(error.code), message=error.message)
+    status = Status(code=number(error.code), message=message)
     for detail in details:
         packed = AnyMessage()
         packed.Pack(detail)
@@ -87,16 +94,20 @@ def rich_status(error: GatewayError) -> Status:
     return status
 
 
-def _fitting(error: GatewayError) -> Sequence[Violation]:
-    """The violations, as far as the headers have room for them.
+def _fitting(violations: Sequence[Violation], *, room: int) -> Sequence[Violation]:
+    """The violations, as far as there is room for so many bytes.
 
     Where the full text of all does not fit, each keeps its first word, which is a code.
     """
-    # The message stands in a header of its own, too.
-    room = MAX_STATUS_BYTES - 2 * len(error.message.encode())
-    violations = error.violations
+    violations = [
+        Violation(
+            one_line(v.field, size=MAX_WORD_BYTES),
+            one_line(v.description, size=MAX_MESSAGE_BYTES),
+        )
+        for v in violations
+    ]
     if sum(map(_size, violations)) > room:
-        violations = tuple(Violation(v.field, v.description.partition(":")[0]) for v in violations)
+        violations = [Violation(v.field, v.description.partition(":")[0]) for v in violations]
     sizes = accumulate(map(_size, violations))
     return [v for v, total in zip(violations, sizes, strict=True) if total <= room]
 

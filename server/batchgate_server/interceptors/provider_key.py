@@ -1,16 +1,14 @@
 """The caller's own key for a provider, where it sends one."""
 
-import re
 from typing import Any
 
 from batchgate_server.call import Call
 from batchgate_server.callers.provider_key import ProviderKey
 from batchgate_server.errors import InvalidField
 from batchgate_server.interceptors.chain import Context, Proceed
+from batchgate_server.outside import KEY
 
 HEADER = "x-provider-key"
-# It goes on in an HTTP header. gRPC allows spaces, which no key has.
-SENDABLE = re.compile(r"[!-~]+")
 
 
 async def provider_key(call: Call, context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
@@ -20,7 +18,7 @@ async def provider_key(call: Call, context: Context, proceed: Proceed) -> Any:  
         (key, *others) = keys
         if others:
             raise InvalidField(HEADER, "is there more than once")
-        if not isinstance(key, str) or not SENDABLE.fullmatch(key):
+        if not isinstance(key, str) or not KEY.fullmatch(key):
             raise InvalidField(
                 HEADER,
                 'must be the provider\'s key in visible ASCII, without "Bearer " and not empty',

@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Callable
+from functools import cache
 
 import httpx
 import structlog
@@ -44,8 +45,13 @@ def tls(profile: Profile) -> Callable[[], ssl.SSLContext]:
     """What gives the TLS settings of the next connection."""
     if profile.ca_file or profile.client_certificate_file:
         return RenewedTls(profile).current
-    context = httpx.create_ssl_context()
-    return lambda: context
+    return usual_tls
+
+
+@cache
+def usual_tls() -> ssl.SSLContext:
+    """The usual authorities, read once for all profiles: that takes tens of milliseconds."""
+    return httpx.create_ssl_context()
 
 
 class RenewedTls:

@@ -23,9 +23,9 @@ from batchgate_server.errors import (
     ProviderCredentialRejected,
     ProviderUnreachable,
 )
+from batchgate_server.outside import one_line
 from batchgate_server.providers.connections import proxy_source
 from batchgate_server.providers.entra import EARLY_SECONDS, Token
-from batchgate_server.rest.failures import tidy
 from batchgate_server.rest.secrets import cleaner, proxy_secrets
 from batchgate_server.rest.transport import open_session
 from batchgate_server.settings import AzureOpenAIProfile, EntraSettings
@@ -129,7 +129,7 @@ class EntraService:
         if status < CLIENT_ERROR:
             return self._unreachable("it answered with something that is no token")
         secrets = [*self.secrets(), *proxy_secrets(self._proxy.known() if self._proxy else ())]
-        said = tidy(cleaner(secrets)(exc.message), size=MAX_SAID_BYTES)
+        said = one_line(cleaner(secrets)(exc.message), size=MAX_SAID_BYTES)
         return ProviderCredentialRejected(
             f"{self._provider}: Microsoft Entra gives the gateway no token: {said}",
             metadata={"provider": self._provider},

@@ -14,6 +14,7 @@ from batchgate_server.call import current_call
 from batchgate_server.errors import ProviderConflict, ProviderNotFound, ProviderRejected
 from batchgate_server.jsonl.rules import Rules
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
+from batchgate_server.outside import url_path
 from batchgate_server.providers.connections import proxy_source
 from batchgate_server.providers.credentials import (
     CallerCredential,
@@ -172,7 +173,7 @@ class OpenAIProvider:
 
     async def get_file(self, file_id: str) -> RestFile:
         """Get a file."""
-        return self._read(RestFile, await self.rest.call("GET", f"/files/{file_id}"))
+        return self._read(RestFile, await self.rest.call("GET", self._path("files", file_id)))
 
     async def list_files(
         self, *, purpose: str, ascending: bool, cursor: Cursor | None, size: int
@@ -186,7 +187,7 @@ class OpenAIProvider:
     async def delete_file(self, file_id: str) -> bool:
         """Delete a file; true where the answer is just a success, or says nothing else."""
         try:
-            answer = await self.rest.call("DELETE", f"/files/{file_id}")
+            answer = await self.rest.call("DELETE", self._path("files", file_id))
             deleted = not (isinstance(answer, Mapping) and answer.get("deleted") is False)
         except ProviderNotFound as exc:
             # Has an attempt before deleted it, and only its answer was lost?
@@ -201,7 +202,7 @@ class OpenAIProvider:
         self, file_id: str, *, headers: Params = ()
     ) -> AbstractAsyncContextManager[httpx.Response]:
         """A file's content, as a response to be read."""
-        return self.rest.download(f"/files/{file_id}/content", headers=headers)
+        return self.rest.download(self._path("files", file_id, "content"), headers=headers)
 
     def check_batch(self, new: NewBatch) -> None:
         """Refuse, before anything is sent, what this provider cannot do at all.
@@ -231,7 +232,7 @@ class OpenAIProvider:
 
     async def get_batch(self, batch_id: str) -> RestBatch:
         """Get a batch."""
-        return self._read(RestBatch, await self.rest.call("GET", f"/batches/{batch_id}"))
+        return self._read(RestBatch, await self.rest.call("GET", self._path("batches", batch_id)))
 
     async def list_batches(self, *, cursor: Cursor | None, size: int) -> Page[RestBatch]:
         """A page of batches, newest first."""
@@ -242,7 +243,7 @@ class OpenAIProvider:
     async def cancel_batch(self, batch_id: str) -> RestBatch:
         """Cancel a batch. Tried again as reads are: a second cancellation changes nothing."""
         try:
-            answer = await self.rest.call("POST", f"/batches/{batch_id}/cancel")
+            answer = await self.rest.call("POST", self._path("batches", batch_id, "cancel"))
         except (ProviderConflict, ProviderRejected) as exc:
             if exc.perhaps_done:
                 # Refused since an attempt before was carried out, and only its answer was lost?
@@ -288,6 +289,15 @@ class OpenAIProvider:
         if seconds is None:
             return ()
         return (("expires_after[anchor]", "created_at"), ("expires_after[seconds]", str(seconds)))
+
+    def _path(self, *segments: str) -> str:
+        try:
+            return url_path(*segments)
+        except ValueError as exc:
+            # Callers' ids are checked where they come in, so this one came in an answer.
+            raise self.rest.unreadable(
+                "named a file or a batch by what cannot be an id", created=False
+            ) from exc
 
     # Reading answers.
 

@@ -59,11 +59,11 @@ class ProviderRegistry:
         name = name or self.default_for(call.caller)
         provider = self._providers.get(name)
         if provider is None or not call.caller.may_use(name):
-            usable = self._names(call.caller)
+            usable = ", ".join(sorted(one.name for one in self.usable_by(call.caller)))
             if not name:
                 raise ProviderRequired(f"name a provider: one of {usable}")
             if provider is None:
-                raise self._unknown(name, call.caller)
+                raise ProviderUnknown(f"no provider is named {name[:64]!r}; known: {usable}")
             raise CallerNotPermitted(
                 f"{call.caller.name} may not use the provider {name}, but: {usable}"
             )
@@ -85,7 +85,8 @@ class ProviderRegistry:
         """
         provider = self._providers.get(name)
         if provider is None:
-            raise self._unknown(name, current_call().caller)
+            # Not a word of others: whom it reaches is not known here.
+            raise ProviderUnknown(f"the configuration has no provider {name!r} any more")
         return provider
 
     def usable_by(self, caller: Caller) -> list[OpenAIProvider]:
@@ -107,12 +108,6 @@ class ProviderRegistry:
         for task in self._retired.values():
             task.cancel()
         await asyncio.gather(*self._retired.values(), return_exceptions=True)
-
-    def _unknown(self, name: str, caller: Caller) -> ProviderUnknown:
-        return ProviderUnknown(f"no provider is named {name[:64]!r}; known: {self._names(caller)}")
-
-    def _names(self, caller: Caller) -> str:
-        return ", ".join(sorted(one.name for one in self.usable_by(caller)))
 
     def _open(self, profile: Profile) -> OpenAIProvider:
         kind = AzureOpenAIProvider if isinstance(profile, AzureOpenAIProfile) else OpenAIProvider

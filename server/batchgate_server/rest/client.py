@@ -3,14 +3,12 @@
 import asyncio
 import json
 import os
-import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NoReturn
-from urllib.parse import urlencode
 
 import httpx
 from pydantic_core import from_json
@@ -25,10 +23,11 @@ from batchgate_server.errors import (
     ProviderUnavailable,
     ProviderUnreachable,
 )
+from batchgate_server.outside import PROVIDER_REQUEST_ID, one_line, url_query
 from batchgate_server.rest.answers import pieces
 from batchgate_server.rest.breaker import Breaker
 from batchgate_server.rest.credential import Credential, Proof
-from batchgate_server.rest.failures import failure, is_redirect
+from batchgate_server.rest.failures import MAX_MESSAGE_BYTES, failure, is_redirect
 from batchgate_server.rest.health import Health
 from batchgate_server.rest.multipart import Multipart
 from batchgate_server.rest.retrying import Retries, is_worth_repeating, repeated
@@ -38,8 +37,6 @@ MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 MAX_REDIRECTS = 5
 REQUEST_ID_HEADERS = {b"x-request-id", b"apim-request-id"}
-# Goes on in the trailing metadata, where gRPC allows nothing else.
-REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,256}")
 # Raised before a request could have been sent.
 NOT_SENT = (
     httpx.ConnectError,
@@ -254,8 +251,8 @@ class RestClient:
         headers: Params = (),
         read_timeout_seconds: float | None = None,
     ) -> httpx.Request:
-        query = urlencode([*params, *self.endpoint.params])
-        url = _parsed(f"{self.endpoint.base_url}{path}{'?' if query else ''}{query}")
+        query = url_query([*params, *self.endpoint.params])
+        url = _parsed(f"{self.endpoint.base_url}{path}{query}")
         proof = await self.endpoint.credential.proof()
         all_headers = self._headers(accept, proof, host=url.netloc.decode())
         for name, value in headers:
@@ -341,7 +338,7 @@ class RestClient:
         response = await self._transport.handle_async_request(request)
         response.request = request
         for name, value in response.headers.raw:
-            if name.lower() in REQUEST_ID_HEADERS and REQUEST_ID.fullmatch(value):
+            if name.lower() in REQUEST_ID_HEADERS and PROVIDER_REQUEST_ID.fullmatch(value):
                 call.provider_request_id = value.decode()
         return response
 
@@ -469,4 +466,4 @@ class RestClient:
         if isinstance(exc, OSError) and (exc.errno or 0) > 0 and not isinstance(exc, ssl.SSLError):
             # The event loop words it in its own way, with the address that we know already.
             return os.strerror(exc.errno or 0).lower()
-        return self.endpoint.clean(str(exc)) or type(exc).__name__
+        return one_line(self.endpoint.clean(str(exc)), size=MAX_MESSAGE_BYTES) or type(exc).__name__

@@ -28,6 +28,7 @@ from batchgate_server.errors import (
     ProviderUnreachable,
     Violation,
 )
+from batchgate_server.outside import one_line
 from batchgate_server.rest.models import text
 
 # UTF-8 bytes. Errors travel in headers, where the message stands up to three times, percent-encoded
@@ -152,7 +153,7 @@ def failure(
 
     def fit(value: str, size: int = MAX_WORD_BYTES) -> str:
         # Cleaned before it is shortened: half a secret would not be recognised.
-        return tidy(clean(value), size=size)
+        return one_line(clean(value), size=size)
 
     said = fit(error.message, MAX_MESSAGE_BYTES) or WITHOUT_WORDS.get(
         status, f"HTTP status {status}"
@@ -206,12 +207,3 @@ def _kind(status: int, error: ErrorBody) -> type[GatewayError]:
     if status >= 500:  # noqa: PLR2004 - an HTTP status
         return ProviderUnavailable
     return ProviderRejected if status >= 400 else ProviderBadResponse  # noqa: PLR2004 - an HTTP status
-
-
-def tidy(value: str, *, size: int = MAX_MESSAGE_BYTES) -> str:
-    """One line of printable characters, of at most `size` bytes in UTF-8."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in value).split())
-    encoded = line.encode()
-    if len(encoded) <= size:
-        return line
-    return encoded[: size - len("…".encode())].decode(errors="ignore") + "…"

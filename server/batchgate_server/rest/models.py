@@ -106,7 +106,8 @@ Id = Annotated[str, BeforeValidator(text), Field(min_length=1)]
 class RestModel(BaseModel):
     """Base: immutable, and unknown fields are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    # hide_input_in_errors: what a provider says may be a caller's content.
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
 class RestResource(RestModel):

@@ -5,19 +5,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Sequence
 
 import httpx
 
-
-def quoted(value: str) -> str:
-    """`value` for a quoted parameter, as browsers write it (WHATWG): UTF-8 as it is.
-
-    Quotes and control characters are percent-encoded, so that no value can end the parameter or the
-    header.
-    """
-    return "".join(
-        f"%{ord(character):02X}"
-        if character == '"' or ord(character) < 0x20 or character == "\x7f"  # noqa: PLR2004 - the control characters of ASCII
-        else character
-        for character in value
-    )
+from batchgate_server.outside import MEDIA_TYPE, parameter
 
 
 class Multipart(httpx.AsyncByteStream):
@@ -35,16 +23,18 @@ class Multipart(httpx.AsyncByteStream):
         content_type: str,
         content: AsyncIterable[bytes],
     ) -> None:
+        if not MEDIA_TYPE.fullmatch(content_type):
+            raise ValueError("the content type is none")
         boundary = f"batchgate-{secrets.token_hex(16)}"
         parts = [
             f"--{boundary}\r\n"
-            f'Content-Disposition: form-data; name="{quoted(name)}"\r\n\r\n'
+            f'Content-Disposition: form-data; name="{parameter(name)}"\r\n\r\n'
             f"{value}\r\n"
             for name, value in fields
         ]
         parts.append(
             f"--{boundary}\r\n"
-            f'Content-Disposition: form-data; name="file"; filename="{quoted(filename)}"\r\n'
+            f'Content-Disposition: form-data; name="file"; filename="{parameter(filename)}"\r\n'
             f"Content-Type: {content_type}\r\n\r\n"
         )
         self._head = "".join(parts).encode()

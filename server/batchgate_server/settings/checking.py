@@ -114,4 +114,6 @@ def _report(detail: ErrorDetails, document: Document, guessed: set[str]) -> None
             keys = ("listen",)
         case "anonymous":
             keys = ("server", "allow_anonymous")
+        case "workers":
+            keys = ("server", "workers")
     document.report(keys, message_for(detail, keys, document))

@@ -14,9 +14,16 @@ from batchgate_server.settings.problems import ConfigurationError, Problem
 NEEDS_RESTART = (
     "listen",
     "tls",
+    "server.workers",
     "server.max_message_bytes",
+    "server.connection_age_seconds",
+    "server.connection_age_grace_seconds",
+    "server.keepalive_seconds",
+    "server.keepalive_timeout_seconds",
+    "server.max_connections",
+    "server.max_calls_per_connection",
+    "server.idle_connection_seconds",
     "server.handshake_timeout_seconds",
-    "server.insecure",
     "server.reflection",
 )
 # A value that is longer, as JSON, is cut off.

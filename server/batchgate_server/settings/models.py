@@ -23,6 +23,7 @@ from batchgate_server.settings.forms import FROZEN
 from batchgate_server.settings.problems import did_you_mean
 from batchgate_server.settings.profiles import (
     AzureOpenAIProfile,
+    NoSeconds,
     OpenAIProfile,
     ProfileName,
     Seconds,
@@ -30,6 +31,8 @@ from batchgate_server.settings.profiles import (
 )
 from batchgate_server.settings.tls import TLSSettings
 
+# gRPC holds milliseconds in 32 bits.
+Milliseconds = Annotated[float, BeforeValidator(refuse_bool), Field(ge=0.001, le=2_000_000)]
 Profile = Annotated[OpenAIProfile | AzureOpenAIProfile, Field(discriminator="kind")]
 
 
@@ -53,6 +56,11 @@ class ServerSettings(BaseModel):
 
     model_config = FROZEN
 
+    workers: Annotated[int, BeforeValidator(refuse_bool), Field(ge=1, le=256)] = Field(
+        default=1,
+        description="Processes that share the address, for more than one core. Each has limits, watches "
+        "and connections to providers of its own.",
+    )
     max_message_bytes: Annotated[
         int,
         BeforeValidator(refuse_bool),
@@ -61,8 +69,69 @@ class ServerSettings(BaseModel):
     ] = Field(
         default=4 * 1024 * 1024, description="Bytes of the largest gRPC message that is received."
     )
+    max_connections: Annotated[int, BeforeValidator(refuse_bool), Field(ge=1, le=2**31 - 1)] = (
+        Field(
+            default=16_000,
+            description="Connections from callers that may be open at once; more are closed as they "
+            "come. Each needs an open file: fewer are taken where the system allows fewer.",
+        )
+    )
+    max_calls_per_connection: Annotated[
+        int, BeforeValidator(refuse_bool), Field(ge=1, le=2**31 - 1)
+    ] = Field(
+        default=2_000,
+        description="Calls that may run at once on one connection; a client keeps more waiting.",
+    )
+    idle_connection_seconds: Annotated[
+        float,
+        BeforeValidator(refuse_bool),
+        # gRPC holds milliseconds in 32 bits.
+        Field(ge=1, le=2_000_000),
+    ] = Field(
+        default=900.0,
+        description="Seconds without a call after which a connection is closed; clients open "
+        "another by themselves.",
+    )
     shutdown_grace_seconds: Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)] = Field(
         default=30.0, description="Seconds that running calls get to end after SIGTERM."
+    )
+    drain_delay_seconds: NoSeconds = Field(
+        default=0.0,
+        description="Seconds after SIGTERM for which all is served as before while health says "
+        "NOT_SERVING, so that balancers have sent their last call; 5 is enough for most.",
+    )
+    default_deadline_seconds: Seconds = Field(
+        default=60.0,
+        description="Seconds of a unary call whose caller set no deadline; WaitBatch has a timeout of "
+        "its own.",
+    )
+    default_creation_deadline_seconds: Seconds = Field(
+        default=900.0,
+        description="The same for CreateBatch, which may wait for its file, and RetryBatch, which "
+        "copies one.",
+    )
+    stream_idle_seconds: Seconds = Field(
+        default=300.0,
+        description="Seconds after which a stream is ended whose caller neither sends nor reads.",
+    )
+    connection_age_seconds: Milliseconds = Field(
+        default=1800.0,
+        description="Seconds after which a connection takes no new calls, give or take a tenth, so that "
+        "callers spread over replicas anew; they open another by themselves.",
+    )
+    connection_age_grace_seconds: Milliseconds = Field(
+        default=3600.0,
+        description="Seconds that calls on it get to end before it is closed; a watch is ended after so "
+        "long by itself.",
+    )
+    keepalive_seconds: Milliseconds = Field(
+        default=60.0,
+        description="Seconds of silence on a connection after which its caller is asked for a sign of "
+        "life.",
+    )
+    keepalive_timeout_seconds: Milliseconds = Field(
+        default=20.0,
+        description="Seconds to wait for it; then the connection is closed, and its calls end.",
     )
     handshake_timeout_seconds: Seconds = Field(
         default=10.0,
@@ -174,6 +243,11 @@ class Settings(BaseSettings):
         cls, server: ServerSettings, info: ValidationInfo
     ) -> ServerSettings:
         callers, listen = info.data.get("callers"), info.data.get("listen")
+        if server.workers > 1 and listen is not None and listen.startswith("unix:"):
+            raise PydanticCustomError(
+                "workers",
+                "workers cannot share a unix socket: listen on host:port, or leave it at 1",
+            )
         if callers and server.allow_anonymous:
             raise PydanticCustomError(
                 "anonymous",

@@ -55,7 +55,7 @@ _MESSAGES = {
     "value_error": "{error}",
 }
 # Of our own validators, which say all.
-_OWN = frozenset({"anonymous", "credential", "exposed"})
+_OWN = frozenset({"anonymous", "credential", "exposed", "workers"})
 _NO_TABLE = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 

@@ -1,13 +1,8 @@
-"""What may enter a URL or a multipart header: ids, names and words from callers, checked once."""
-
-import re
+"""Ids, names and words from callers, checked before anything is done with them; see `outside`."""
 
 from batchgate_server.errors import InvalidField
+from batchgate_server.outside import ID, MEDIA_TYPE, WORD
 
-# Providers' own ids are shorter; servers that pack routing into ids make them longer.
-ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:=~-]{0,511}", re.ASCII)
-MEDIA_TYPE = re.compile(r"[\w.+-]{1,100}/[\w.+-]{1,100}(?:; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
-WORD = re.compile(r"[\x21-\x7e]{1,256}")
 MAX_FILENAME_BYTES = 512
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # The options by the setting that each overrides, to tell a mistake by the name that was typed.
 _OPTIONS = {
     "listen": "--listen",
+    "server.workers": "--workers",
     "server.allow_anonymous": "--allow-anonymous",
     "log.format": "--log-format",
     "log.level": "--log-level",
@@ -55,6 +56,14 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Processes that share the address, for more than one core. Default: 1.",
+            show_default=False,
+        ),
+    ] = None,
     log_format: Annotated[
         str | None, typer.Option(metavar="json|console", help="Form of a log line.")
     ] = None,
@@ -68,13 +77,21 @@ def serve(
         # Here, since both are slow to import and not there without the extra.
         from batchgate_server.__main__ import serve as run  # noqa: PLC0415
         from batchgate_server.settings import ConfigurationError, load_settings  # noqa: PLC0415
+        from batchgate_server.workers.supervisor import (  # noqa: PLC0415
+            WorkersFailedError,
+            supervise,
+        )
 
     def load() -> "Settings":
         return load_settings(
             config=config,
             overrides={
                 "listen": listen,
-                "server": {"insecure": insecure, "allow_anonymous": allow_anonymous},
+                "server": {
+                    "workers": workers,
+                    "insecure": insecure,
+                    "allow_anonymous": allow_anonymous,
+                },
                 "log": {"format": log_format, "level": log_level},
             },
         )
@@ -90,6 +107,7 @@ def serve(
     def unusable(error: ConfigurationError) -> Exception:
         given = {
             "listen": listen,
+            "server.workers": workers,
             "server.allow_anonymous": allow_anonymous,
             "log.format": log_format,
             "log.level": log_level,
@@ -105,13 +123,16 @@ def serve(
     except ConfigurationError as error:
         raise unusable(error) from None
     try:
-        run(settings, load=load, announce=announce)
+        start = supervise if settings.server.workers > 1 else run
+        start(settings, load=load, announce=announce)
     except ConfigurationError as error:
         raise unusable(error) from None
     except OSError as error:
         if announced:
             raise  # It did listen; this is something else.
         raise cannot_listen(settings.listen, error) from None
+    except WorkersFailedError as error:
+        raise failure(str(error), code=1) from None
 
 
 def announcement(address: str, settings: "Settings") -> str:

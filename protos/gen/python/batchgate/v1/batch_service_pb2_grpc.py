@@ -39,6 +39,8 @@ class BatchServiceStub(object):
     tried again by then what could be tried again.
     - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
     use, or it has too much to do otherwise.
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
+    long, or the caller of a stream neither sent nor read.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -109,6 +111,8 @@ class BatchServiceServicer(object):
     tried again by then what could be tried again.
     - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
     use, or it has too much to do otherwise.
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
+    long, or the caller of a stream neither sent nor read.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -187,7 +191,8 @@ class BatchServiceServicer(object):
 
         Errors:
         - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
-        - UNAVAILABLE/SERVER_DRAINING: the gateway is shutting down; watch again, on another replica.
+        - UNAVAILABLE/SERVER_DRAINING: the gateway is shutting down, or the watch has lasted for
+        `server.connection_age_grace_seconds` (an hour); watch again, on another replica.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -335,6 +340,8 @@ class BatchService(object):
     tried again by then what could be tried again.
     - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
     use, or it has too much to do otherwise.
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
+    long, or the caller of a stream neither sent nor read.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 

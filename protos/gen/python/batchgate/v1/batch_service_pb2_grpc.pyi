@@ -40,6 +40,8 @@ class BatchServiceStub:
       tried again by then what could be tried again.
     - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
       use, or it has too much to do otherwise.
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
+      long, or the caller of a stream neither sent nor read.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -106,7 +108,8 @@ class BatchServiceStub:
 
     Errors:
     - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
-    - UNAVAILABLE/SERVER_DRAINING: the gateway is shutting down; watch again, on another replica.
+    - UNAVAILABLE/SERVER_DRAINING: the gateway is shutting down, or the watch has lasted for
+      `server.connection_age_grace_seconds` (an hour); watch again, on another replica.
     """
     WaitBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.WaitBatchRequest, _batch_service_pb2.WaitBatchResponse]
     """Waits until a batch is terminal, or the timeout is over: a long poll for callers that cannot
@@ -180,6 +183,8 @@ class BatchServiceAsyncStub(BatchServiceStub):
       tried again by then what could be tried again.
     - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
       use, or it has too much to do otherwise.
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
+      long, or the caller of a stream neither sent nor read.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -243,7 +248,8 @@ class BatchServiceAsyncStub(BatchServiceStub):
 
     Errors:
     - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
-    - UNAVAILABLE/SERVER_DRAINING: the gateway is shutting down; watch again, on another replica.
+    - UNAVAILABLE/SERVER_DRAINING: the gateway is shutting down, or the watch has lasted for
+      `server.connection_age_grace_seconds` (an hour); watch again, on another replica.
     """
     WaitBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.WaitBatchRequest, _batch_service_pb2.WaitBatchResponse]  # type: ignore[assignment]
     """Waits until a batch is terminal, or the timeout is over: a long poll for callers that cannot
@@ -316,6 +322,8 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
       tried again by then what could be tried again.
     - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
       use, or it has too much to do otherwise.
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
+      long, or the caller of a stream neither sent nor read.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -407,7 +415,8 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch.
-        - UNAVAILABLE/SERVER_DRAINING: the gateway is shutting down; watch again, on another replica.
+        - UNAVAILABLE/SERVER_DRAINING: the gateway is shutting down, or the watch has lasted for
+          `server.connection_age_grace_seconds` (an hour); watch again, on another replica.
         """
 
     @_abc_1.abstractmethod

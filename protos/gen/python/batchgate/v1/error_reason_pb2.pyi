@@ -35,7 +35,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: "no provider is named \\"opnai\\"; known: azure-eu, openai"
     """
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 3
-    """INVALID_ARGUMENT, with BadRequest. A field is not as its comment says.
+    """INVALID_ARGUMENT, with BadRequest. A field is not as its comment says; the field `request` stands
+    for a message that cannot be read, or is missing.
 
     Example: "file_id: must be 1 to 256 letters, digits, '-', '_', '.' or ':'"
     """
@@ -127,9 +128,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: "openai broke the connection off after the request was sent: look before repeating it"
     """
     ERROR_REASON_SERVER_DRAINING: _ErrorReason.ValueType  # 20
-    """UNAVAILABLE, with RetryInfo. This gateway is shutting down; another replica will answer.
+    """UNAVAILABLE, with RetryInfo. This gateway is shutting down, or the connection is to be renewed;
+    another replica will answer.
 
-    Example: "the gateway is shutting down"
+    Example: "the gateway is shutting down; another replica will answer"
     """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 21
     """INTERNAL. A defect of the gateway. Its log has more, under the `x-request-id`.
@@ -178,6 +180,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example: "the gateway cannot write its audit log, and changes nothing without a record of it;
     nothing was begun"
     """
+    ERROR_REASON_CALL_TIMEOUT: _ErrorReason.ValueType  # 29
+    """DEADLINE_EXCEEDED. The call had no deadline of its own, and took longer than the gateway lets
+    such calls take (60 s unless configured, 15 minutes for CreateBatch and RetryBatch). Set one.
+
+    Example: "the call took longer than the 60 s of a call without a deadline; set one to wait longer"
+    """
+    ERROR_REASON_CALLER_IDLE: _ErrorReason.ValueType  # 30
+    """DEADLINE_EXCEEDED. The caller of a stream neither sent nor read anything for too long (5 minutes
+    unless configured). Of an upload nothing was created; a download or a stream of results can go on
+    where it was.
+
+    Example: "the caller has sent nothing for 300 s"
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Every error carries a `google.rpc.ErrorInfo` whose domain is "batchgate" and
@@ -200,7 +215,8 @@ ERROR_REASON_PROVIDER_UNKNOWN: ErrorReason.ValueType  # 2
 Example: "no provider is named \\"opnai\\"; known: azure-eu, openai"
 """
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 3
-"""INVALID_ARGUMENT, with BadRequest. A field is not as its comment says.
+"""INVALID_ARGUMENT, with BadRequest. A field is not as its comment says; the field `request` stands
+for a message that cannot be read, or is missing.
 
 Example: "file_id: must be 1 to 256 letters, digits, '-', '_', '.' or ':'"
 """
@@ -292,9 +308,10 @@ ERROR_REASON_OUTCOME_UNKNOWN: ErrorReason.ValueType  # 19
 Example: "openai broke the connection off after the request was sent: look before repeating it"
 """
 ERROR_REASON_SERVER_DRAINING: ErrorReason.ValueType  # 20
-"""UNAVAILABLE, with RetryInfo. This gateway is shutting down; another replica will answer.
+"""UNAVAILABLE, with RetryInfo. This gateway is shutting down, or the connection is to be renewed;
+another replica will answer.
 
-Example: "the gateway is shutting down"
+Example: "the gateway is shutting down; another replica will answer"
 """
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 21
 """INTERNAL. A defect of the gateway. Its log has more, under the `x-request-id`.
@@ -342,5 +359,18 @@ audit log that it has to keep; nothing was begun. Another replica may answer.
 
 Example: "the gateway cannot write its audit log, and changes nothing without a record of it;
 nothing was begun"
+"""
+ERROR_REASON_CALL_TIMEOUT: ErrorReason.ValueType  # 29
+"""DEADLINE_EXCEEDED. The call had no deadline of its own, and took longer than the gateway lets
+such calls take (60 s unless configured, 15 minutes for CreateBatch and RetryBatch). Set one.
+
+Example: "the call took longer than the 60 s of a call without a deadline; set one to wait longer"
+"""
+ERROR_REASON_CALLER_IDLE: ErrorReason.ValueType  # 30
+"""DEADLINE_EXCEEDED. The caller of a stream neither sent nor read anything for too long (5 minutes
+unless configured). Of an upload nothing was created; a download or a stream of results can go on
+where it was.
+
+Example: "the caller has sent nothing for 300 s"
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -39,6 +39,8 @@ class FileServiceStub(object):
     tried again by then what could be tried again.
     - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
     use, or it has too much to do otherwise.
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
+    long, or the caller of a stream neither sent nor read.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -89,6 +91,8 @@ class FileServiceServicer(object):
     tried again by then what could be tried again.
     - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
     use, or it has too much to do otherwise.
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
+    long, or the caller of a stream neither sent nor read.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -232,6 +236,8 @@ class FileService(object):
     tried again by then what could be tried again.
     - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
     use, or it has too much to do otherwise.
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
+    long, or the caller of a stream neither sent nor read.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 

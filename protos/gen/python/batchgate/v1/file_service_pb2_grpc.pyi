@@ -40,6 +40,8 @@ class FileServiceStub:
       tried again by then what could be tried again.
     - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
       use, or it has too much to do otherwise.
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
+      long, or the caller of a stream neither sent nor read.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -133,6 +135,8 @@ class FileServiceAsyncStub(FileServiceStub):
       tried again by then what could be tried again.
     - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
       use, or it has too much to do otherwise.
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
+      long, or the caller of a stream neither sent nor read.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -222,6 +226,8 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
       tried again by then what could be tried again.
     - RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: all of the gateway's connections to the provider are in
       use, or it has too much to do otherwise.
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
+      long, or the caller of a stream neither sent nor read.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 

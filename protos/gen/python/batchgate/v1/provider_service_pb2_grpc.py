@@ -52,6 +52,7 @@ class ProviderServiceServicer(object):
         Upstream: none, or `GET /batches?limit=1` per profile with `check_health`.
 
         Errors:
+        - DEADLINE_EXCEEDED/CALL_TIMEOUT: the call has no deadline and took too long.
         - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -39,6 +39,7 @@ class ProviderServiceStub:
     Upstream: none, or `GET /batches?limit=1` per profile with `check_health`.
 
     Errors:
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT: the call has no deadline and took too long.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -53,6 +54,7 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     Upstream: none, or `GET /batches?limit=1` per profile with `check_health`.
 
     Errors:
+    - DEADLINE_EXCEEDED/CALL_TIMEOUT: the call has no deadline and took too long.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -70,6 +72,7 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         Upstream: none, or `GET /batches?limit=1` per profile with `check_health`.
 
         Errors:
+        - DEADLINE_EXCEEDED/CALL_TIMEOUT: the call has no deadline and took too long.
         - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
         """
 

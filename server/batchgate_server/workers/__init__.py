@@ -1,0 +1,1 @@
+"""Several processes that share one address, and the one that starts, restarts and ends them."""

@@ -1,0 +1,244 @@
+"""Starts the workers, restarts those that die, and ends them all."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import structlog
+
+from batchgate_server.addresses import ensure_free, reserved
+from batchgate_server.logs import configure_logs
+from batchgate_server.settings import ConfigurationError, Settings, applied
+from batchgate_server.workers.messages import (
+    Failed,
+    Message,
+    Ready,
+    Reload,
+    Start,
+    Stop,
+    packed,
+    received,
+)
+
+# A worker that dies is started again at once, but not again and again: a pause before the next one
+# doubles until one has lived for a while.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LONG_LIFE_SECONDS = 0.5, 30.0, 60.0
+# What a worker takes at most to end, besides its delay and its grace.
+ENDING_SECONDS = 20.0
+
+log = structlog.stdlib.get_logger()
+
+
+class WorkersFailedError(Exception):
+    """Workers did not start, or did not end well."""
+
+
+def supervise(
+    settings: Settings, *, load: Callable[[], Settings], announce: Callable[[str], None]
+) -> None:
+    """Serve by `server.workers` processes until SIGTERM or SIGINT; see `__main__.serve`.
+
+    Raises:
+        ConfigurationError, OSError: the workers cannot start, and why.
+        WorkersFailedError: they cannot, for another reason; or some were killed at the end.
+    """
+    configure_logs(settings.log)
+    asyncio.run(_Supervisor(settings, load).run(announce))
+
+
+class _Supervisor:
+    def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
+        self.settings = settings
+        self._load = load
+        self._workers: list[_Worker] = []
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._asked = asyncio.Event()
+        self._signal = signal.SIGTERM
+
+    async def run(self, announce: Callable[[str], None]) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, self._asked.set)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        await ensure_free(self.settings.listen)
+        with reserved(self.settings.listen) as address:
+            count = self.settings.server.workers
+            self._workers = [_Worker(number, address, self) for number in range(1, count + 1)]
+            keeping = [asyncio.create_task(worker.keep()) for worker in self._workers]
+            reloads = asyncio.create_task(self._reload_when_asked())
+            try:
+                await self._serve(address, announce)
+            finally:
+                reloads.cancel()
+                await self._end()
+                await asyncio.wait([*keeping, reloads])
+        if self._hurry.is_set():
+            # As a single process ends by a second signal.
+            signal.signal(self._signal, signal.SIG_DFL)
+            os.kill(os.getpid(), self._signal)
+        if bad := [worker.number for worker in self._workers if worker.exit_code]:
+            raise WorkersFailedError(f"some workers did not end well: {bad}")
+        log.info("stopped")
+
+    async def _serve(self, address: str, announce: Callable[[str], None]) -> None:
+        stopping: asyncio.Future[Any] = asyncio.create_task(self._stopping.wait())
+        started: asyncio.Future[Any] = asyncio.gather(*(worker.started for worker in self._workers))
+        try:
+            await asyncio.wait([started, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if started.done():
+                started.result()
+                announce(address)
+                await stopping
+        finally:
+            started.cancel()
+            stopping.cancel()
+
+    def _stop(self, number: signal.Signals) -> None:
+        if self._stopping.is_set():
+            self._signal = number
+            self._hurry.set()
+        self._stopping.set()
+
+    async def _end(self) -> None:
+        """Let all drain; those that take too long, or all if somebody is in a hurry, are killed."""
+        self._stopping.set()
+        for worker in self._workers:
+            worker.tell(Stop())
+        server = self.settings.server
+        longest = server.drain_delay_seconds + server.shutdown_grace_seconds + ENDING_SECONDS
+        ended: asyncio.Future[Any] = asyncio.gather(
+            *(worker.ended.wait() for worker in self._workers)
+        )
+        hurry: asyncio.Future[Any] = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait([ended, hurry], timeout=longest, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        for worker in self._workers:
+            worker.kill()
+        await ended
+
+    @property
+    def stopping(self) -> asyncio.Event:
+        return self._stopping
+
+    async def _reload_when_asked(self) -> None:
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            message = await self._read_again()
+            # Also a refusal: a worker then opens its audit log anew, all the same.
+            for worker in self._workers:
+                worker.tell(message)
+
+    async def _read_again(self) -> Reload:
+        try:
+            new = await asyncio.to_thread(self._load)
+            self.settings = applied(self.settings, new)
+        except ConfigurationError as exc:
+            return Reload(None, exc.problems)
+        configure_logs(self.settings.log)
+        return Reload(new)
+
+
+class _Worker:
+    """One of the places, and the process that has it."""
+
+    def __init__(self, number: int, address: str, supervisor: _Supervisor) -> None:
+        self.number = number
+        self.exit_code = 0
+        self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when it serves for the first time, or cannot."""
+        self.ended = asyncio.Event()
+        """There is no process, and there will be none."""
+        self._address = address
+        self._supervisor = supervisor
+        self._process: Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    def tell(self, message: Message) -> None:
+        """Send a message, if there is a process."""
+        if self._writer:
+            self._writer.write(packed(message))
+
+    def kill(self) -> None:
+        """End the process at once, if there is one."""
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+
+    async def keep(self) -> None:
+        """Have a process until the supervisor stops."""
+        stopping = self._supervisor.stopping
+        pause = 0.0
+        try:
+            while not stopping.is_set():
+                began = monotonic()
+                self.exit_code = await self._run()
+                if stopping.is_set():
+                    break
+                if not self.started.done():
+                    self.started.set_exception(
+                        WorkersFailedError(
+                            f"worker {self.number} ended at its start with exit code "
+                            f"{self.exit_code}"
+                        )
+                    )
+                if monotonic() - began > LONG_LIFE_SECONDS:
+                    pause = 0.0
+                log.error(
+                    "a worker has ended and is started again",
+                    worker=self.number,
+                    exit_code=self.exit_code,
+                    pause_seconds=pause,
+                )
+                await _passed(stopping, pause)
+                pause = min(max(2 * pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+        finally:
+            self.ended.set()
+
+    async def _run(self) -> int:
+        """The exit code of a process, from its start to its end."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "batchgate_server.workers", str(theirs.fileno())),
+                pass_fds=[theirs.fileno()],
+                stdin=DEVNULL,
+                # A signal from the terminal is for the supervisor, which passes it on.
+                start_new_session=True,
+            )
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        self.tell(Start(self.number, self._address, self._supervisor.settings))
+        if self._supervisor.stopping.is_set():
+            self.tell(Stop())
+        try:
+            while message := await received(reader):
+                self._heard(message)
+            return await self._process.wait()
+        finally:
+            self._writer.close()
+            self._writer = None
+
+    def _heard(self, message: Message) -> None:
+        if isinstance(message, Ready) and not self.started.done():
+            self.started.set_result(None)
+        elif isinstance(message, Failed):
+            error = message.error()
+            if not self.started.done():
+                self.started.set_exception(error)
+            else:
+                log.error("a worker cannot start", worker=self.number, problem=str(error))
+
+
+async def _passed(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, but not longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
