@@ -171,11 +171,9 @@ class Scene:
 
         When the time is over all is healed, and callers finish what they have begun.
         """
-        journal = Journal(numbers=self._numbers, provider_lives=lambda: self.sandbox.lives)
-        run = Run(name, seed, journal)
-        self.account.forget()
+        run = self.begin(name, seed=seed)
         world = World(think_seconds=think_seconds)
-        stubs = [Stub(self.callers_way.address, journal) for _ in range(CALLERS)]
+        stubs = [Stub(self.callers_way.address, run.journal) for _ in range(CALLERS)]
         until = time.monotonic() + seconds
         with ThreadPoolExecutor(max_workers=len(stubs) + len(hands)) as pool:
             # The seed is no request_id: a scene may play one twice.
@@ -195,7 +193,7 @@ class Scene:
                 each.result()
         for stub in stubs:
             stub.close()
-        self._look(run)
+        self.look(run)
         return run
 
     def redirect_audit(self, target: Path) -> None:
@@ -216,7 +214,14 @@ class Scene:
         self.proxies.heal()
         self.account.heal()
 
-    def _look(self, run: Run) -> None:
+    def begin(self, name: str, *, seed: str = "") -> Run:
+        """A run whose journal is written from here on."""
+        self.account.forget()
+        journal = Journal(numbers=self._numbers, provider_lives=lambda: self.sandbox.lives)
+        return Run(name, seed, journal)
+
+    def look(self, run: Run) -> None:
+        """Wait until all is at rest, and hold the run against what the provider has."""
         left: list[str] = []
 
         def resting() -> bool:

@@ -87,6 +87,16 @@ class Account:
         """Empty the record of requests."""
         self._http.delete("/_sandbox/requests", params={"key": self.key}).raise_for_status()
 
+    def under_way(self, path: str) -> list[dict[str, Any]]:
+        """The POST requests to a path that ends so which are not over, as the sandbox saw them."""
+        return [
+            one
+            for one in self._requests()
+            if one["method"] == "POST"
+            and one["path"].endswith(path)
+            and not (one["answered"] or one["aborted"])
+        ]
+
     def asked(self) -> bool:
         """Whether a request has come since the record was emptied."""
         return bool(self._requests())
