@@ -18,6 +18,7 @@ from batchgate_server.settings import LogSettings
 from tests.abuse.connection import Connection
 from tests.abuse.rpcs import RPCS, send, string_fields
 from tests.conftest import Account, Gateway, OpenGateway, profiles
+from tests.http2 import grpc_message
 from tests.waiting import eventually
 
 FORGERIES = [
@@ -210,7 +211,9 @@ async def test_a_request_id_that_is_none_is_replaced(
     ]
     connection = await Connection.open(gateway.address)
     for value in values:
-        await connection.call(RPCS["GetFile"].path, b"", headers=[("x-request-id", value)])
+        await connection.call(
+            RPCS["GetFile"].path, grpc_message(b""), headers=[("x-request-id", value)]
+        )
     connection.close()
     await eventually(lambda: written.getvalue().count("\n") >= len(values))
     ids = [json.loads(line)["request_id"] for line in lines_of(written, "json")]
