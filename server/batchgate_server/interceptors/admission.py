@@ -20,8 +20,9 @@ from batchgate_server.interceptors.error_status import DETAILS, rich_status
 from batchgate_server.interceptors.request_id import HEADER, request_id
 from batchgate_server.stream_end import read_rest
 
-# A wait to begin that is too long, in seconds, if it lasts: waiting makes nobody faster.
-LONG_SECONDS = 0.02
+# A wait to begin that is too long, in seconds, if it lasts. Callers who wait for their answers before
+# they ask again do not wait so long before there are hundreds of them.
+LONG_SECONDS = 0.2
 # Those that wait hold little, but not nothing.
 MOST_WAITING = 2000
 # A waiting call begins when for so many turns of the event loop no new one has come (gRPC takes
