@@ -20,13 +20,13 @@ from batchgate_server.interceptors.error_status import DETAILS, rich_status
 from batchgate_server.interceptors.request_id import HEADER, request_id
 from batchgate_server.stream_end import read_rest
 
-# A wait to begin that is too long, in seconds, if it lasts: waiting makes nobody faster.
-LONG_SECONDS = 0.02
+# A wait to begin that is too long, in seconds, if waits stay so: waiting makes nobody faster.
+LONG_SECONDS = 0.1
 # Those that wait hold little, but not nothing.
 MOST_WAITING = 2000
 # A waiting call begins when for so many turns of the event loop no new one has come (gRPC takes
 # five to hand one over, and more on a single core), and at the latest after so many.
-QUIET_TURNS, MOST_TURNS = 16, 100
+QUIET_TURNS, MOST_TURNS = 12, 100
 # When to come again: what waits now has begun by then.
 RETRY_SECONDS = 1.0
 REPORT_SECONDS = 1.0
