@@ -22,12 +22,12 @@ from batchgate_server.stream_end import read_rest
 
 # A wait to begin that is too long, in seconds, if it lasts. Callers who wait for their answers before
 # they ask again do not wait so long before there are hundreds of them.
-LONG_SECONDS = 0.2
+LONG_SECONDS = 0.1
 # Those that wait hold little, but not nothing.
 MOST_WAITING = 2000
 # A waiting call begins when for so many turns of the event loop no new one has come (gRPC takes
 # five to hand one over, and more on a single core), and at the latest after so many.
-QUIET_TURNS, MOST_TURNS = 16, 100
+QUIET_TURNS, MOST_TURNS = 12, 100
 # When to come again: what waits now has begun by then.
 RETRY_SECONDS = 1.0
 REPORT_SECONDS = 1.0
