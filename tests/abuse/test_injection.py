@@ -132,6 +132,15 @@ def test_a_line_is_one_line_whatever_is_logged(log_format: str, values: list[str
     assert len(lines_of(written, log_format)) == 2
 
 
+@pytest.mark.parametrize("value", ["x code=OK", 'x" code="OK', "x=y", "x'"])
+def test_a_value_cannot_look_like_further_fields(configure: Configure, value: str) -> None:
+    written = configure("console")
+    structlog.get_logger().info("event", value=value, plain="/a/b-c_1")
+    (line,) = lines_of(written, "console")
+    assert f"value={value!r}" in line
+    assert "plain=/a/b-c_1" in line
+
+
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_what_libraries_log_is_a_line_without_values(configure: Configure, log_format: str) -> None:
     """As asyncio reports a lost exception: with the values in further lines and in its message."""
@@ -167,6 +176,16 @@ async def test_a_file_name_is_one_parameter_of_one_header(
     assert named.purpose == "user_data"
     assert named.size_bytes == 3
     assert not set(named.filename) & set("\r\n\0")
+
+
+@pytest.mark.parametrize("text", ["x" * 20_000, "é" * 10_000, "\u2028" * 10_000], ids=ascii)
+async def test_an_error_that_quotes_an_endless_field_arrives(gateway: Gateway, text: str) -> None:
+    """Over 8 KiB of headers, and gRPC would lose the status."""
+    rpc = RPCS["UploadFile"]
+    raw = rpc.first(filename="a", purpose=text, size_bytes=2**40).SerializeToString()
+    outcome = await send(gateway.channel, rpc, [raw])
+    assert outcome.reason in {"FILE_TOO_LARGE", "INVALID_FIELD"}
+    assert outcome.message.isprintable()
 
 
 async def test_a_request_id_that_is_none_is_replaced(

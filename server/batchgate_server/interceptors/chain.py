@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from math import inf
-from typing import Any, Self, TypeAlias
+from typing import Any, Protocol, Self, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -33,12 +33,23 @@ Concern = Callable[[Call, Context, Proceed], Awaitable[Any]]
 OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 
 
+class Entrance(Protocol):
+    """What every call comes through, before anything is done for it."""
+
+    def refusal(self, *, receives_stream: bool) -> Handler:
+        """What handles a call that comes now, if it is one too many."""
+
+    async def turn(self) -> None:
+        """Return when the call may begin."""
+
+
 class ChainInterceptor(grpc.aio.ServerInterceptor):
     """Runs each RPC inside all concerns, the first one outermost."""
 
-    def __init__(self, concerns: Sequence[Concern]) -> None:
+    def __init__(self, concerns: Sequence[Concern], *, entrance: Entrance) -> None:
+        self._entrance = entrance
         self._inside_out = tuple(reversed(concerns))
-        self._wrapped: dict[str, Handler] = {}
+        self._wrapped: dict[str, tuple[Handler, bool]] = {}
 
     async def intercept_service(
         self,
@@ -51,8 +62,9 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             handler = await continuation(handler_call_details)
             if handler is None or method.startswith(OPEN_SERVICES):
                 return handler
-            self._wrapped[method] = self._wrap(method, handler)
-        return self._wrapped[method]
+            self._wrapped[method] = (self._wrap(method, handler), handler.request_streaming)
+        wrapped, receives_stream = self._wrapped[method]
+        return self._entrance.refusal(receives_stream=receives_stream) or wrapped
 
     def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - one of gRPC's four shapes
         behavior = _behavior(handler)
@@ -109,6 +121,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
 
     async def _run(self, begin: Callable[..., Call], context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
+        await self._entrance.turn()
         now = asyncio.get_running_loop().time()
         remaining: float | None = context.time_remaining()
         call = begin(
