@@ -52,7 +52,7 @@ class Caller:
         self._random = random.Random(seed)
         self._mark = mark
         self._provider = PROVIDERS[0]
-        self._life = 0
+        self._life = stub.journal.provider_lives()
 
     def work(self) -> None:
         """Go through stories until it is time to stop; finish the last one."""

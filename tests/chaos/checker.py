@@ -104,7 +104,7 @@ def _check_batches(verdict: Verdict, journal: Journal, truth: Truth) -> None:
         if _forgotten(calls, journal):
             continue
         told = {call.batch_id for call in calls if call.end.ok}
-        ends = ", ".join(str(call.end) for call in calls)
+        ends = ", ".join(map(described, calls))
         holds = (
             len(ids) <= 1
             and told <= set(ids)
@@ -140,7 +140,7 @@ def _check_files(verdict: Verdict, journal: Journal, truth: Truth) -> None:
             continue
         ids = {file.id for file in files}
         promised = {call.file_id for call in calls if call.end.ok and call.file_id} - deleted
-        ends = ", ".join(f"{call.end} ({'' if call.whole else 'not '}whole)" for call in calls)
+        ends = ", ".join(map(described, calls))
         unsettled = sum(call.whole and not call.end.settled for call in calls)
         others = {
             one
@@ -182,12 +182,12 @@ def _check_rows(verdict: Verdict, journal: Journal) -> None:
 
 
 def _check_end(verdict: Verdict, attempt: Attempt, *, own_statuses: AbstractSet[str]) -> None:
-    end, described = attempt.end, f"{attempt.kind} {attempt.request_id_of_call}: {attempt.end}"
+    end = attempt.end
     late = attempt.lasted > attempt.deadline + LATENESS_SECONDS
     verdict.look(
         "in time",
         holds=not late and end.code != "NONE",
-        or_else=f"{described} after {attempt.lasted:.1f} s of {attempt.deadline:.0f}",
+        or_else=f"{described(attempt)} after {attempt.lasted:.1f} s of {attempt.deadline:.0f}",
     )
     own = {
         *own_statuses,
@@ -195,7 +195,13 @@ def _check_end(verdict: Verdict, attempt: Attempt, *, own_statuses: AbstractSet[
         *(["DEADLINE_EXCEEDED"] if attempt.lasted > attempt.deadline - 0.5 else []),
     }
     holds = end.ok or ((end.code, end.reason) in TABLE if end.reason else end.code in own)
-    verdict.look("statuses", holds=holds, or_else=f"{described}: {end.message}")
+    verdict.look("statuses", holds=holds, or_else=f"{described(attempt)}: {end.message}")
+
+
+def described(attempt: Attempt) -> str:
+    """A call in some words."""
+    whole = "" if attempt.whole else ", not whole"
+    return f"{attempt.kind} {attempt.request_id_of_call}: {attempt.end}{whole}"
 
 
 def at_rest(before: Vitals, now: Vitals) -> list[str]:

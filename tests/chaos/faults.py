@@ -156,7 +156,9 @@ REFUSING = (
 )
 ODD = (
     {"kind": "answer", "status": 200, "body": "<html>Sorry</html>"},
-    {"kind": "answer", "status": 200, "body": {}},
+    # To a DELETE it would be a lie: a success of which nothing was done.
+    {"kind": "answer", "status": 200, "body": {}, "method": "GET"},
+    {"kind": "answer", "status": 200, "body": {}, "method": "POST"},
     {"kind": "answer", "status": 502, "body": "<html>Bad gateway</html>"},
     {"kind": "answer", "status": 401},
 )

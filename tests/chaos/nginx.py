@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -43,13 +43,24 @@ class Nginx:
 
     def use(self, gateways: Sequence[str]) -> None:
         """Send new calls to these gateways alone; those under way go on where they are."""
-        before = self._workers()
         configure(self._directory, self._port, gateways)
+        before = self._workers()
         self._process.send_signal(signal.SIGHUP)
-        assert eventually(lambda: bool(self._workers() - before), seconds=10)
+
+        def taken_over() -> bool:
+            now = self._workers()
+            return bool(now - before) and not now & before
+
+        assert eventually(taken_over, seconds=10)
 
     def _workers(self) -> set[int]:
-        return {one.pid for one in psutil.Process(self._process.pid).children()}
+        """Those that take new connections; the others only end what they have begun."""
+        found: set[int] = set()
+        for one in psutil.Process(self._process.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                if "shutting down" not in " ".join(one.cmdline()):
+                    found.add(one.pid)
+        return found
 
 
 def configure(directory: Path, port: int, gateways: Sequence[str]) -> None:
