@@ -24,6 +24,7 @@ from batchgate_server.batches.watching import Watching
 from batchgate_server.call import Call
 from batchgate_server.errors import CallerUnauthenticated
 from batchgate_server.interceptors import chain
+from batchgate_server.interceptors.admission import Admission
 from batchgate_server.interceptors.auditing import Auditing
 from batchgate_server.interceptors.authentication import Authentication
 from batchgate_server.interceptors.draining import Draining
@@ -73,6 +74,7 @@ class Application:
         self._authentication = Authentication(settings.callers)
         self._limiting = Limiting(settings)
         self._draining = Draining()
+        self._admission = Admission(settings.server.overload_seconds)
         self._overdue = Overdue(settings.server, self._draining)
         self._certificate = settings.tls and ServerCertificate(settings.tls)
         self._health = health.aio.HealthServicer()
@@ -82,6 +84,7 @@ class Application:
                     auditing=Auditing(self.audit),
                     authentication=self._authentication,
                     limiting=self._limiting,
+                    admission=self._admission,
                     overdue=self._overdue,
                     draining=self._draining,
                 )
@@ -148,6 +151,7 @@ class Application:
         self._limiting.replace(settings)
         self._watching.renew(settings.watch)
         self._overdue.settings = settings.server
+        self._admission.patience_seconds = settings.server.overload_seconds
         self._draining.cut_off(self._dismissal)
         self._settings = settings
         return changes

@@ -44,6 +44,8 @@ def server_options(settings: Settings, *, shared: bool) -> list[tuple[str, int]]
         # gRPC's own default leaves the uploads and watches of a caller that vanished for two hours.
         "grpc.keepalive_time_ms": server.keepalive_seconds,
         "grpc.keepalive_timeout_ms": server.keepalive_timeout_seconds,
+        # What really ends the wait for an answer; a minute by default.
+        "grpc.http2.ping_timeout_ms": server.keepalive_timeout_seconds,
         "grpc.http2.min_ping_interval_without_data_ms": SHORTEST_PING_SECONDS,
     }
     return [

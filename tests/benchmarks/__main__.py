@@ -10,7 +10,17 @@ import platform
 import sys
 from itertools import chain
 
-from tests.benchmarks import checks, retrying, startup, submit, transfers, trust, unary
+from tests.benchmarks import (
+    checks,
+    overload,
+    retrying,
+    startup,
+    submit,
+    transfers,
+    trust,
+    unary,
+    workers,
+)
 from tests.benchmarks.figures import say, table
 
 
@@ -37,6 +47,14 @@ def main() -> int:
         table(
             "Callers, limits and audit",
             trust.figures(repeats=2 if quick else 10, calls=1000 if quick else 3000),
+        ),
+        table(
+            "Twice what it can carry, the gateway on one core",
+            overload.figures(repeats=1 if quick else 5, seconds=3 if quick else 5),
+        ),
+        table(
+            "Workers, on all cores with their callers and the provider",
+            workers.figures(repeats=2 if quick else 7, calls=4000 if quick else 10000),
         ),
         table("Transfers", transfers.figures(repeats=2 if quick else 9)),
         table("Checked uploads", checks.figures(repeats=2 if quick else 9)),

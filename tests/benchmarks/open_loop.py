@@ -4,9 +4,10 @@ A caller of a few lines of HTTP/2: grpc's own could not call twice as often as a
 """
 
 import asyncio
+import itertools
+import statistics
 import struct
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -34,18 +35,27 @@ PATIENCE_SECONDS = 5.0
 
 @dataclass
 class Outcome:
-    """What became of the calls: milliseconds of each from its due time on, by gRPC status."""
+    """What became of calls that were begun for `seconds`."""
 
-    milliseconds: dict[int, list[float]] = field(default_factory=dict)
+    seconds: float
+    answers: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
+    """By gRPC status (-1: none), when each was due and when it was answered, in seconds."""
     unanswered: int = 0
 
-    def add(self, status: int, milliseconds: float) -> None:
-        """One answer."""
-        self.milliseconds.setdefault(status, []).append(milliseconds)
+    def rate(self, status: int) -> float:
+        """How many a second ended with this status, while others were begun."""
+        answers = self.answers.get(status, ())
+        return sum(answered <= self.seconds for _, answered in answers) / self.seconds
 
-    def counts(self) -> Counter[int]:
-        """Answers by status."""
-        return Counter({status: len(all_) for status, all_ in self.milliseconds.items()})
+    def percentile(self, status: int, percent: int, *, after: float = 0) -> float:
+        """Milliseconds in which so many percent were answered, of those due after so many seconds."""
+        delays = [answered - due for due, answered in self.answers[status] if due >= after]
+        return 1000 * statistics.quantiles(delays, n=100)[percent - 1]
+
+    def summary(self) -> str:
+        """How many calls ended how."""
+        counts = {status: len(answers) for status, answers in self.answers.items()}
+        return f"{counts} by status, {self.unanswered} not at all"
 
 
 class Connection(asyncio.Protocol):
@@ -53,7 +63,7 @@ class Connection(asyncio.Protocol):
 
     _transport: asyncio.Transport
 
-    def __init__(self, address: str, method: str, message: bytes, outcome: Outcome) -> None:
+    def __init__(self, address: str, method: str, message: bytes, *, outcome: Outcome) -> None:
         headers = [
             (":method", "POST"),
             (":scheme", "http"),
@@ -62,16 +72,15 @@ class Connection(asyncio.Protocol):
             ("te", "trailers"),
             ("content-type", "application/grpc"),
         ]
-        block = header_block(headers)
-        self._head = struct.pack(">I", len(block))[1:] + bytes([HEADERS, END_HEADERS])
-        self._block = block
-        body = grpc_message(message)
-        self._data = struct.pack(">I", len(body))[1:] + bytes([DATA, END_STREAM])
-        self._body = body
+        # Two frames, each but for the number of its stream.
+        self._headers = _split(frame(HEADERS, END_HEADERS, 0, header_block(headers)))
+        self._data = _split(frame(DATA, END_STREAM, 0, grpc_message(message)))
         self._outcome = outcome
+        self.began = time.perf_counter()
         self._stream = 1
         self._received = b""
         self.due: dict[int, float] = {}
+        """When those under way were to begin, in seconds since `began`, by their stream."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -87,8 +96,12 @@ class Connection(asyncio.Protocol):
             number = struct.pack(">I", self._stream)
             self.due[self._stream] = moment
             self._stream += 2
-            pieces += [self._head, number, self._block, self._data, number, self._body]
+            pieces += [number.join(self._headers), number.join(self._data)]
         self._transport.write(b"".join(pieces))
+
+    def close(self) -> None:
+        """Hang up."""
+        self._transport.close()
 
     def data_received(self, data: bytes) -> None:
         received, place = self._received + data, 0
@@ -117,7 +130,13 @@ class Connection(asyncio.Protocol):
         if place >= 0:
             value = place + len(STATUS)
             status = int(trailers[value + 1 : value + 1 + trailers[value]])
-        self._outcome.add(status, (time.perf_counter() - due) * 1000)
+        answer = (due, time.perf_counter() - self.began)
+        self._outcome.answers.setdefault(status, []).append(answer)
+
+
+def _split(whole: bytes) -> tuple[bytes, bytes]:
+    """What stands before and behind the number of a frame's stream."""
+    return whole[:5], whole[9:]
 
 
 async def offer(
@@ -127,34 +146,31 @@ async def offer(
     *,
     rate: float,
     seconds: float,
-    connections: int = 4,
-    patience: float = PATIENCE_SECONDS,
+    connections: int = 16,
 ) -> Outcome:
     """Begin `rate` calls a second for `seconds`, spread over some connections."""
     loop = asyncio.get_running_loop()
-    outcome = Outcome()
+    outcome = Outcome(seconds)
     host, _, port = address.rpartition(":")
-    open_ = [
-        (
-            await loop.create_connection(
-                lambda: Connection(address, method, message, outcome), host, int(port)
-            )
-        )[1]
-        for _ in range(connections)
-    ]
-    began = time.perf_counter()
-    sent, turn = 0, 0
-    while (now := time.perf_counter() - began) < seconds:
-        wanted = int(now * rate)
+    callers = []
+    for _ in range(connections):
+        caller = Connection(address, method, message, outcome=outcome)
+        callers.append(caller)
+        await loop.create_connection(lambda: callers[-1], host, int(port))
+    began, sent = time.perf_counter(), 0
+    for caller in callers:
+        caller.began = began
+    turns = itertools.cycle(callers)
+    while (passed := time.perf_counter() - began) < seconds:
+        wanted = int(passed * rate)
         if wanted > sent:
-            open_[turn].call([began + one / rate for one in range(sent, wanted)])
-            turn = (turn + 1) % connections
+            next(turns).call([one / rate for one in range(sent, wanted)])
             sent = wanted
         await asyncio.sleep(TICK_SECONDS)
-    until = loop.time() + patience
-    while any(one.due for one in open_) and loop.time() < until:  # noqa: ASYNC110 - rarely, and briefly
+    until = loop.time() + PATIENCE_SECONDS
+    while any(caller.due for caller in callers) and loop.time() < until:  # noqa: ASYNC110 - briefly
         await asyncio.sleep(0.01)
-    outcome.unanswered = sum(len(one.due) for one in open_)
-    for one in open_:
-        one._transport.close()
+    outcome.unanswered = sum(len(caller.due) for caller in callers)
+    for caller in callers:
+        caller.close()
     return outcome

@@ -101,7 +101,7 @@ def canned_provider(answer: str, *, rest_seconds: float = 0) -> Iterator[str]:
 
 
 @contextmanager
-def nginx_provider(nginx: str, answer: str, *, core: int) -> Iterator[str]:
+def nginx_provider(nginx: str, answer: str, *, core: int | None) -> Iterator[str]:
     """nginx, giving every request the same answer."""
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:

@@ -87,20 +87,28 @@ def h2load(
     calls: int,
     method: str = METHOD,
     headers: Sequence[str] = (),
+    clients: int = 1,
+    core: int | None = OTHERS_CORE,
 ) -> tuple[list[float], float]:
     """Milliseconds of each call that HTTP knows as a success, and the seconds of all.
 
-    The request is one for a batch, whatever the method; `headers` are further ones.
+    The request is one for a batch, whatever the method; `headers` are further ones. `callers` is how
+    many there are on each of the `clients`, which are connections.
     """
     message = REQUEST.SerializeToString()
     with tempfile.TemporaryDirectory() as folder:
         body, log = Path(folder, "body"), Path(folder, "log")
         body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
-        command = [program, f"http://{address}{method}", "--clients=1", f"--requests={calls}"]
+        command = [
+            program,
+            f"http://{address}{method}",
+            f"--clients={clients}",
+            f"--requests={calls}",
+        ]
         command += [f"--max-concurrent-streams={callers}", f"--data={body}", f"--log-file={log}"]
         command += ["--header=content-type: application/grpc", "--header=te: trailers"]
         command += [f"--header={header}" for header in headers]
-        with processes.on_core(OTHERS_CORE):
+        with processes.on_core(core):
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         rows = [[int(cell) for cell in line.split()] for line in log.read_text().splitlines()]
     durations = [micros / 1000 for _, status, micros in rows if status == 200]

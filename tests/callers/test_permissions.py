@@ -12,6 +12,7 @@ from batchgate_server.application import SERVICES
 from batchgate_server.callers.caller import ANONYMOUS, Caller, Operation
 from batchgate_server.callers.permissions import RULES, rule_for
 from batchgate_server.errors import CallerNotPermitted
+from batchgate_server.interceptors.admission import Admission
 from batchgate_server.interceptors.chain import ChainInterceptor
 from batchgate_server.interceptors.error_status import error_status
 from batchgate_server.interceptors.permission import permission
@@ -44,7 +45,9 @@ async def test_an_rpc_that_is_missing_in_the_table_is_refused(tmp_path: Any) -> 
     async def served(request: bytes, context: Any) -> bytes:
         raise AssertionError
 
-    server = grpc.aio.server(interceptors=[ChainInterceptor([error_status, permission])])
+    server = grpc.aio.server(
+        interceptors=[ChainInterceptor([error_status, permission], entrance=Admission(1.0))]
+    )
     handlers: dict[str, Any] = {"Forgotten": grpc.unary_unary_rpc_method_handler(served)}
     server.add_registered_method_handlers("other.Service", handlers)
     server.add_generic_rpc_handlers(

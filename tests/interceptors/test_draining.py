@@ -1,15 +1,19 @@
 """Shutting down: nothing begins any more, what runs may end, and what takes too long is told why."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from structlog.testing import capture_logs
 
 from batchgate.v1 import batch_service_pb2
 from batchgate.v1 import file_service_pb2 as pb
+from batchgate_server.interceptors import draining as draining_module
 from tests.conftest import Account, Gateway, OpenGateway, profiles, upload_messages
 from tests.status import Failure, failure_of
 from tests.waiting import arrived, eventually, uploads_over
@@ -159,6 +163,79 @@ async def test_rows_that_are_cut_off_while_the_batch_is_created(
     await asyncio.wait_for(gateway.application.stop(0.1), 10)
     failure = await ended(call)
     assert (failure.code, failure.reason) == ("UNKNOWN", "OUTCOME_UNKNOWN")
+
+
+class Stubborn(httpx.AsyncBaseTransport):
+    """Does not end when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.released = asyncio.Event()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.asked = True
+        while not self.released.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.released.wait()
+        return httpx.Response(500)
+
+
+async def test_a_call_that_does_not_end_is_not_waited_for(
+    open_gateway: OpenGateway, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining_module, "LAST_SECONDS", 0.1)
+    stubborn = Stubborn()
+    gateway = await open_gateway(
+        {"providers": {"openai": profiles(account)["openai"]}}, transport=lambda _: stubborn
+    )
+    call = asyncio.ensure_future(gateway.files.ListFiles(pb.ListFilesRequest()))
+    await eventually(lambda: stubborn.asked)
+    with capture_logs() as log:
+        await asyncio.wait_for(gateway.application.stop(0.1), 10)
+    (told,) = [line for line in log if line["log_level"] == "error"]
+    assert told["methods"] == ["/batchgate.v1.FileService/ListFiles"]
+    with pytest.raises(grpc.aio.AioRpcError):
+        await call
+    stubborn.released.set()
+    await eventually(lambda: not gateway.application._draining._running)
+
+
+async def test_for_a_moment_all_is_served_while_health_says_otherwise(
+    gateway: Gateway, account: Account
+) -> None:
+    """Balancers need a moment to see it."""
+    batch = await running_batch(gateway, account)
+    watch: Any = gateway.batches.WatchBatch(batch_service_pb2.WatchBatchRequest(batch_id=batch))
+    assert await watch.read()
+    stopping = asyncio.create_task(gateway.application.stop(20, delay_seconds=0.6))
+    health: Any = health_pb2_grpc.HealthStub(gateway.channel)
+
+    async def told() -> bool:
+        answer = await health.Check(health_pb2.HealthCheckRequest())
+        return bool(answer.status == NOT_SERVING)
+
+    await eventually(told)
+    await gateway.files.ListFiles(pb.ListFilesRequest())
+    upload = await begun_upload(gateway, account)
+    assert not watch.done()
+    # Then watchers are told at once, and nothing new begins.
+    ending = ended(watch.read())
+    assert (await asyncio.wait_for(ending, 5)).reason == "SERVER_DRAINING"
+    refused = await ended(gateway.files.ListFiles(pb.ListFilesRequest()))
+    assert refused.reason == "SERVER_DRAINING"
+    assert not stopping.done()
+    await upload.done_writing()
+    await upload
+    await asyncio.wait_for(stopping, 10)
+
+
+async def running_batch(gateway: Gateway, account: Account) -> str:
+    """The id of a batch that stays as it is."""
+    await account.settings(step_seconds=3600)
+    file = (await gateway.upload(b"{}\n")).file
+    request = batch_service_pb2.CreateBatchRequest(input_file_id=file.id, endpoint="/v1/embeddings")
+    batch_id: str = (await gateway.batches.CreateBatch(request)).batch.id
+    return batch_id
 
 
 async def test_stopping_with_nothing_to_do_does_not_wait(gateway: Gateway) -> None:

@@ -1,6 +1,7 @@
 """What happens around every RPC, one concern a file; `chain` puts them in order."""
 
 from batchgate_server.interceptors.access_log import access_log
+from batchgate_server.interceptors.admission import Admission
 from batchgate_server.interceptors.auditing import Auditing
 from batchgate_server.interceptors.authentication import Authentication
 from batchgate_server.interceptors.chain import ChainInterceptor
@@ -14,6 +15,7 @@ from batchgate_server.interceptors.provider_key import provider_key
 
 def chain(
     *,
+    admission: Admission,
     auditing: Auditing,
     authentication: Authentication,
     limiting: Limiting,
@@ -32,5 +34,6 @@ def chain(
             overdue,  # after permission, which knows what is a watch
             provider_key,  # before anything asks for the provider
             draining,  # innermost: refuses new calls, and counts those that have begun
-        ]
+        ],
+        entrance=admission,
     )

@@ -95,6 +95,11 @@ class ServerSettings(BaseModel):
     shutdown_grace_seconds: Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)] = Field(
         default=30.0, description="Seconds that running calls get to end after SIGTERM."
     )
+    overload_seconds: Seconds = Field(
+        default=0.5,
+        description="Seconds for which calls may queue before new ones are refused, until the queue is "
+        "short again.",
+    )
     drain_delay_seconds: NoSeconds = Field(
         default=0.0,
         description="Seconds after SIGTERM for which all is served as before while health says "

@@ -17,6 +17,10 @@ from batchgate_server.settings import ConfigurationError, Problem, Settings
 _SIZE = struct.Struct("!I")
 
 
+class WorkersFailedError(Exception):
+    """Workers did not start, or did not end well."""
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """The first word to a worker: serve."""

@@ -14,6 +14,7 @@ import structlog
 
 from batchgate_server.addresses import ensure_free, reserved
 from batchgate_server.logs import configure_logs
+from batchgate_server.process_limits import set_process_limits
 from batchgate_server.settings import ConfigurationError, Settings, applied
 from batchgate_server.workers.messages import (
     Failed,
@@ -22,6 +23,7 @@ from batchgate_server.workers.messages import (
     Reload,
     Start,
     Stop,
+    WorkersFailedError,
     packed,
     received,
 )
@@ -35,10 +37,6 @@ ENDING_SECONDS = 20.0
 log = structlog.stdlib.get_logger()
 
 
-class WorkersFailedError(Exception):
-    """Workers did not start, or did not end well."""
-
-
 def supervise(
     settings: Settings, *, load: Callable[[], Settings], announce: Callable[[str], None]
 ) -> None:
@@ -49,6 +47,7 @@ def supervise(
         WorkersFailedError: they cannot, for another reason; or some were killed at the end.
     """
     configure_logs(settings.log)
+    set_process_limits()
     asyncio.run(_Supervisor(settings, load).run(announce))
 
 

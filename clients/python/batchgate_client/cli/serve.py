@@ -1,5 +1,6 @@
 """`batchgate serve`: the gateway in the foreground."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -75,12 +76,8 @@ def serve(
     """Run the gateway."""
     with server_extra():
         # Here, since both are slow to import and not there without the extra.
-        from batchgate_server.__main__ import serve as run  # noqa: PLC0415
         from batchgate_server.settings import ConfigurationError, load_settings  # noqa: PLC0415
-        from batchgate_server.workers.supervisor import (  # noqa: PLC0415
-            WorkersFailedError,
-            supervise,
-        )
+        from batchgate_server.workers.messages import WorkersFailedError  # noqa: PLC0415
 
     def load() -> "Settings":
         return load_settings(
@@ -123,8 +120,7 @@ def serve(
     except ConfigurationError as error:
         raise unusable(error) from None
     try:
-        start = supervise if settings.server.workers > 1 else run
-        start(settings, load=load, announce=announce)
+        _run(settings, load=load, announce=announce)
     except ConfigurationError as error:
         raise unusable(error) from None
     except OSError as error:
@@ -133,6 +129,18 @@ def serve(
         raise cannot_listen(settings.listen, error) from None
     except WorkersFailedError as error:
         raise failure(str(error), code=1) from None
+
+
+def _run(
+    settings: "Settings", *, load: Callable[[], "Settings"], announce: Callable[[str], None]
+) -> None:
+    """Serve, in this process or by workers, for which this one needs far less."""
+    with server_extra():
+        if settings.server.workers > 1:
+            from batchgate_server.workers.supervisor import supervise as run  # noqa: PLC0415
+        else:
+            from batchgate_server.__main__ import serve as run  # noqa: PLC0415
+    run(settings, load=load, announce=announce)
 
 
 def announcement(address: str, settings: "Settings") -> str:

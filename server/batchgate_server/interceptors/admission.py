@@ -1,0 +1,128 @@
+"""Calls take turns to begin; while the queue is too long, who comes is refused for little.
+
+A loop with too much to do gets round to everything late, also to refusing: gRPC hands it one call
+at a time, and the others wait where nobody counts them. So a new call is looked at before a waiting
+one begins, and those that have begun go on. Then the queue is here, where its length is known.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import structlog
+from grpc import stream_unary_rpc_method_handler
+
+from batchgate_server.errors import GatewayOverloaded
+from batchgate_server.interceptors.chain import Context, Handler
+from batchgate_server.interceptors.error_status import DETAILS, rich_status
+from batchgate_server.interceptors.request_id import HEADER, request_id
+from batchgate_server.stream_end import read_rest
+
+# A wait to begin that is too long, in seconds, if it lasts. Callers who wait for their answers before
+# they ask again do not wait so long before there are hundreds of them.
+LONG_SECONDS = 0.1
+# Those that wait hold little, but not nothing.
+MOST_WAITING = 2000
+# A waiting call begins when for so many turns of the event loop no new one has come (gRPC takes
+# five to hand one over, and more on a single core), and at the latest after so many.
+QUIET_TURNS, MOST_TURNS = 12, 100
+# When to come again: what waits now has begun by then.
+RETRY_SECONDS = 1.0
+REPORT_SECONDS = 1.0
+
+log = structlog.stdlib.get_logger()
+
+
+class Admission:
+    """Lets calls begin, one after the other. Made inside a running event loop."""
+
+    def __init__(self, patience_seconds: float) -> None:
+        self.patience_seconds = patience_seconds
+        """How long waits may be long before calls are refused; and how long they must have been
+        short before they may be long again."""
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
+        self._refuse = _refusing(receives_stream=False)
+        self._refuse_stream = _refusing(receives_stream=True)
+        self._busy = False
+        self._came = False
+        self._quiet = self._turns = 0
+        # When a wait was long last, and since when waits have been, by and large.
+        self._long_at = self._long_since = 0.0
+        self._refused = 0
+
+    def refusal(self, *, receives_stream: bool) -> Handler:
+        """What handles a call that comes now, if it is one too many. Asked once of each call."""
+        self._came = True
+        if not self._is_full():
+            return None
+        if not self._refused:
+            self._loop.call_later(REPORT_SECONDS, self._report)
+        self._refused += 1
+        return self._refuse_stream if receives_stream else self._refuse
+
+    async def turn(self) -> None:
+        """Return when the call may begin."""
+        if not self._busy:
+            self._begin()
+            return
+        turn = self._loop.create_future()
+        self._waiting.append((turn, monotonic()))
+        await turn
+
+    def _is_full(self) -> bool:
+        now = monotonic()
+        if not self._waiting or now - self._waiting[0][1] < LONG_SECONDS:
+            if now - self._long_at > self.patience_seconds:
+                self._long_since = now
+            return False
+        self._long_at = now
+        return now - self._long_since > self.patience_seconds or len(self._waiting) >= MOST_WAITING
+
+    def _begin(self) -> None:
+        """One begins now; the next one not before the loop has looked for others."""
+        self._busy = True
+        self._quiet = self._turns = 0
+        self._loop.call_soon(self._turned)
+
+    def _turned(self) -> None:
+        """The loop has turned once more."""
+        self._turns += 1
+        self._quiet = 0 if self._came else self._quiet + 1
+        self._came = False
+        if self._quiet < QUIET_TURNS and self._turns < MOST_TURNS:
+            self._loop.call_soon(self._turned)
+            return
+        while self._waiting:
+            turn, _ = self._waiting.popleft()
+            # Its caller may have gone.
+            if not turn.done():
+                turn.set_result(None)
+                self._begin()
+                return
+        self._busy = False
+
+    def _report(self) -> None:
+        # One line for many calls: a line for each would be as dear as serving some of them.
+        log.warning("overloaded", refused_calls=self._refused, waiting_calls=len(self._waiting))
+        self._refused = 0
+
+
+def _refusing(*, receives_stream: bool) -> Handler:
+    """What handles a call that is one too many: it looks at nothing of it but its request id."""
+    error = GatewayOverloaded(
+        "the gateway has more to do than it can; nothing was begun", retry_seconds=RETRY_SECONDS
+    )
+    details = rich_status(error).SerializeToString()
+
+    async def refuse(_requests: object, context: Context) -> Any:  # noqa: ANN401 - any message
+        if receives_stream:
+            await read_rest(context)
+        metadata = ((HEADER, request_id(context.invocation_metadata())), (DETAILS, details))
+        await context.abort(error.code, error.message, trailing_metadata=metadata)
+
+    # Of this shape whatever the method is: gRPC reads no request for it.
+    make: Callable[..., Handler] = stream_unary_rpc_method_handler
+    return make(refuse)

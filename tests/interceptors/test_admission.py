@@ -1,0 +1,122 @@
+"""Too much to do: who comes is refused at once, those who wait are served, and it passes."""
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from structlog.testing import capture_logs
+
+from batchgate.v1 import provider_service_pb2 as pb
+from batchgate_server.interceptors import admission
+from tests.conftest import Account, Gateway, OpenGateway, profiles, upload_messages
+from tests.status import Failure, failure_of
+from tests.waiting import eventually
+
+MANY = 300
+
+
+@pytest.fixture
+def any_wait_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However fast this machine is: the callers share the loop with the gateway."""
+    monkeypatch.setattr(admission, "LONG_SECONDS", 0.0)
+
+
+async def opened(open_gateway: OpenGateway, account: Account, patience: float) -> Gateway:
+    return await open_gateway(
+        {
+            "providers": profiles(account),
+            "default_provider": "openai",
+            "server": {"overload_seconds": patience},
+        }
+    )
+
+
+async def outcome(call: Any) -> Failure | None:
+    try:
+        await call
+    except grpc.aio.AioRpcError as exc:
+        return failure_of(exc)
+    return None
+
+
+async def flood(gateway: Gateway, count: int) -> list[Failure | None]:
+    request = pb.ListProvidersRequest()
+    metadata = [("x-request-id", "mine")]
+    calls = [gateway.providers.ListProviders(request, metadata=metadata) for _ in range(count)]
+    return await asyncio.gather(*map(outcome, calls))
+
+
+@pytest.mark.usefixtures("any_wait_is_long")
+async def test_too_many_are_refused_at_once_and_told_so(
+    open_gateway: OpenGateway, account: Account
+) -> None:
+    gateway = await opened(open_gateway, account, patience=1e-6)
+    with capture_logs() as log:
+        flooding = asyncio.ensure_future(flood(gateway, MANY))
+        health: Any = health_pb2_grpc.HealthStub(gateway.channel)
+        answer = await health.Check(health_pb2.HealthCheckRequest())
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        outcomes = await flooding
+        refused = [one for one in outcomes if one]
+        assert 0 < len(refused) < MANY
+        for one in refused:
+            assert (one.code, one.reason) == ("RESOURCE_EXHAUSTED", "GATEWAY_OVERLOADED")
+            assert one.retry_seconds
+            assert one.trailing["x-request-id"] == "mine"
+        # It is over, and was told once, not with a line for each.
+        assert await flood(gateway, 1) == [None]
+        await eventually(lambda: [line for line in log if line["event"] == "overloaded"])
+    told = sum(line.get("refused_calls", 0) for line in log)
+    assert told == len(refused)
+    assert len([line for line in log if line["event"] == "rpc"]) == MANY + 1 - len(refused)
+
+
+async def test_many_at_once_are_no_overload(open_gateway: OpenGateway, account: Account) -> None:
+    gateway = await opened(open_gateway, account, patience=30)
+    assert await flood(gateway, MANY) == [None] * MANY
+
+
+@pytest.mark.usefixtures("any_wait_is_long")
+async def test_an_upload_that_is_one_too_many_is_told_so(
+    open_gateway: OpenGateway, account: Account
+) -> None:
+    """Its caller writes meanwhile, and must not lose the answer for that."""
+    gateway = await opened(open_gateway, account, patience=1e-6)
+    flooding = asyncio.ensure_future(flood(gateway, MANY))
+    uploads = [
+        gateway.files.UploadFile(upload_messages(bytes(1000), filename="a", purpose="vision"))
+        for _ in range(20)
+    ]
+    outcomes = await asyncio.gather(*map(outcome, uploads))
+    await flooding
+    refused = [one for one in outcomes if one]
+    assert refused
+    assert {one.reason for one in refused} == {"GATEWAY_OVERLOADED"}
+    assert len(await account.file_ids()) == len(uploads) - len(refused)
+
+
+async def test_who_goes_while_waiting_takes_nobodys_turn(
+    open_gateway: OpenGateway, account: Account
+) -> None:
+    gateway = await opened(open_gateway, account, patience=30)
+    flooding = asyncio.ensure_future(flood(gateway, MANY))
+    entrance = gateway.application._admission
+    await eventually(lambda: len(entrance._waiting) > 10)
+    hasty = [gateway.providers.ListProviders(pb.ListProvidersRequest()) for _ in range(50)]
+    # They have come behind the flood when it is half through.
+    await eventually(lambda: len(entrance._waiting) < MANY / 2)
+    for call in hasty:
+        call.cancel()
+    assert await flooding == [None] * MANY
+    await eventually(lambda: not entrance._waiting and not entrance._busy)
+
+
+@pytest.mark.usefixtures("any_wait_is_long")
+async def test_a_new_patience_counts_at_once(open_gateway: OpenGateway, account: Account) -> None:
+    gateway = await opened(open_gateway, account, patience=30)
+    settings = gateway.application.settings
+    server = settings.server.model_copy(update={"overload_seconds": 1e-6})
+    gateway.application.reload(settings.model_copy(update={"server": server}))
+    assert any(await flood(gateway, MANY))
