@@ -22,6 +22,7 @@ from tests.chaos.journal import Attempt, Journal
 from tests.chaos.nginx import Nginx, nginx
 from tests.chaos.ports import fixed_port
 from tests.chaos.processes import Gateway, Sandbox
+from tests.chaos.rows import body_of, expected_of
 from tests.chaos.scene import Run, configured
 from tests.chaos.stub import CHUNK, Stub
 from tests.chaos.truth import Account
@@ -68,7 +69,7 @@ class Patient(Caller):
             operation = self._journal.number()
             batch = self._submitted(operation, rows=4)
             self._watch(batch.id)
-            self._results(batch.id, self._expected(operation, 4))
+            self._results(batch.id, expected_of(operation, 4))
 
     def reads(self) -> None:
         """The results of one batch again and again, by a reader that takes its time."""
@@ -76,12 +77,12 @@ class Patient(Caller):
         batch = self._submitted(operation, rows=ROWS)
         self._watch(batch.id)
         while not self._world.stopping.is_set():
-            expected = self._expected(operation, ROWS)
+            expected = expected_of(operation, ROWS)
             self._results(batch.id, expected, pause=MESSAGE_SECONDS)
 
     def _submitted(self, operation: int, *, rows: int) -> batch_pb2.Batch:
         lines = [
-            pb.BatchLine(custom_id=f"{operation}-{row}", body_json=self._body(operation, row))
+            pb.BatchLine(custom_id=f"{operation}-{row}", body_json=body_of(operation, row))
             for row in range(rows)
         ]
         answer = self._submit(operation, lines, insist=True, in_message=100)
