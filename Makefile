@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
 
-.PHONY: help demo test test-slow lint protos bench clean
+.PHONY: help demo test test-slow chaos soak lint protos bench clean
 .DEFAULT_GOAL := help
 
 help: ## Say what each target does
@@ -24,7 +24,13 @@ test: $(SETUP) ## Run the tests
 	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=term $(TESTS)
 
 test-slow: $(SETUP) ## Run the tests that take longer
-	$(BIN)/python -m pytest -m slow $(TESTS)
+	$(BIN)/python -m pytest -m slow --ignore tests/chaos $(TESTS)
+
+chaos: $(SETUP) ## Break everything at fixed and random moments (RELIABILITY.md)
+	$(BIN)/python -m pytest -n 2 tests/chaos
+
+soak: $(SETUP) ## Work for 20 minutes (SOAK_SECONDS) and draw build/soak.svg; growth is a failure
+	$(BIN)/python -m tests.soak
 
 lint: $(SETUP) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -534,26 +534,26 @@ async def test_what_needs_a_restart_stays(account: Account, open_gateway: OpenGa
 async def test_what_is_asked_while_it_loads_is_done_once_afterwards(
     account: Account, open_gateway: OpenGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reloading_module, "configure_logs", lambda _: None)
+    monkeypatch.setattr(reloading_module, "configure_logs", lambda *_, **__: None)
     gateway = await open_gateway({"providers": {"one": profile(account)}})
     settings = gateway.application._settings
     begun, go_on = threading.Semaphore(0), threading.Semaphore(0)
 
     def load() -> Settings:
         begun.release()
-        go_on.acquire()
+        assert go_on.acquire(timeout=10)
         return settings
 
     reloading = Reloading(gateway.application, load)
     running = asyncio.create_task(reloading.run())
     reloading.ask()
-    await asyncio.to_thread(begun.acquire)
+    assert await asyncio.to_thread(begun.acquire, timeout=10)
     for _ in range(3):
         reloading.ask()
     # Calls go on meanwhile.
     await call(gateway, "ListFiles")
     go_on.release()
-    await asyncio.to_thread(begun.acquire)
+    assert await asyncio.to_thread(begun.acquire, timeout=10)
     go_on.release()
     assert not await asyncio.to_thread(begun.acquire, timeout=0.1)
     running.cancel()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.secret_search import secret
 from tests.upstream import listening
 
 
@@ -35,7 +36,7 @@ class TokenService:
 
     def token(self, number: int) -> str:
         """The token that was, or will be, given out as this one, from 1."""
-        return f"{self.prefix}-{number}"
+        return secret(f"{self.prefix}-{number}")
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()

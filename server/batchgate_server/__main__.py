@@ -65,14 +65,14 @@ async def _serve(
     loop = asyncio.get_running_loop()
     # What is asked before the start is done after it.
     loop.add_signal_handler(signal.SIGHUP, reloading.ask)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
     await application.start()
     # What is there now stays: without it each of the collector's full rounds looks through all of
     # the modules, and calls wait for that.
     gc.collect()
     gc.freeze()
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
     announce(application.address)
     if settings.server.insecure and not settings.tls:
         log.warning(

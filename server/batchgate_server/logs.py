@@ -4,9 +4,7 @@ Every line comes through here, also those of libraries, and none shows what an e
 may quote a caller's content or a key. A defect is told by the types and the places in the code.
 """
 
-import json
 import logging
-import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -20,9 +18,6 @@ from batchgate_server.settings import LogSettings
 
 # Exceptions that led to each other, of which a defect is told.
 LONGEST_CHAIN = 8
-# Written here and not outside, or made of lines on purpose.
-OURS = frozenset({"event", "level", "timestamp", "exception"})
-FORGED = re.compile(r"[\s\"'=]")
 
 
 def configure_logs(settings: LogSettings, *, worker: int | None = None) -> None:
@@ -30,16 +25,17 @@ def configure_logs(settings: LogSettings, *, worker: int | None = None) -> None:
 
     With the number of a worker each line tells it.
     """
-    renderers: list[structlog.typing.Processor] = [_as_json]
+    renderer: structlog.typing.Processor = _as_json
     if settings.format != "json":
-        renderers = [_unmistakable, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        # It quotes values that could be taken for further fields.
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             *([] if worker is None else [partial(_numbered, worker)]),
             _told,
-            *renderers,
+            renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[settings.level.upper()]
@@ -103,16 +99,6 @@ def _places(exception: BaseException) -> str:
         hidden = None if current.__suppress_context__ else current.__context__
         current = current.__cause__ or hidden
     return "\nfrom ".join(parts)
-
-
-def _unmistakable(
-    _logger: object, _method: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
-    """Quotes what could be taken for further fields of a console line."""
-    for name, value in event.items():
-        if name not in OURS and isinstance(value, str) and FORGED.search(value):
-            event[name] = json.dumps(value, ensure_ascii=False)
-    return event
 
 
 def _numbered(

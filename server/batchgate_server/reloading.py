@@ -7,6 +7,7 @@ import structlog
 
 from batchgate_server.application import Application
 from batchgate_server.logs import configure_logs
+from batchgate_server.providers.connections import USUAL_TLS
 from batchgate_server.settings import Change, ConfigurationError, Settings
 
 log = structlog.stdlib.get_logger()
@@ -35,6 +36,7 @@ class Reloading:
         try:
             # Files may be slow, and calls go on meanwhile.
             settings = await asyncio.to_thread(self._load)
+            await asyncio.to_thread(USUAL_TLS.read)
             changes = self._application.reload(settings)
         except ConfigurationError as exc:
             self._refused([str(problem) for problem in exc.problems])

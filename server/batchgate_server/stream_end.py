@@ -28,15 +28,6 @@ def confirm_end(context: ServicerContext[Any, Any]) -> Callable[[], Awaitable[No
     return confirm
 
 
-async def read_one(context: ServicerContext[Any, Any]) -> object:
-    """The next message, if it comes in a moment and is one; else None."""
-    with suppress(TimeoutError, GatewayError):
-        async with asyncio.timeout(LAST_WORDS_SECONDS):
-            message = await context.read()
-            return None if message is EOF else message
-    return None
-
-
 async def read_rest(context: ServicerContext[Any, Any]) -> None:
     """Read what the caller still sends, for a moment, before it is answered.
 

@@ -18,6 +18,7 @@ from batchgate_server.settings import LogSettings
 from tests.abuse.connection import Connection
 from tests.abuse.rpcs import RPCS, send, string_fields
 from tests.conftest import Account, Gateway, OpenGateway, profiles
+from tests.http2 import grpc_message
 from tests.waiting import eventually
 
 FORGERIES = [
@@ -132,6 +133,15 @@ def test_a_line_is_one_line_whatever_is_logged(log_format: str, values: list[str
     assert len(lines_of(written, log_format)) == 2
 
 
+@pytest.mark.parametrize("value", ["x code=OK", 'x" code="OK', "x=y", "x'"])
+def test_a_value_cannot_look_like_further_fields(configure: Configure, value: str) -> None:
+    written = configure("console")
+    structlog.get_logger().info("event", value=value, plain="/a/b-c_1")
+    (line,) = lines_of(written, "console")
+    assert f"value={value!r}" in line
+    assert "plain=/a/b-c_1" in line
+
+
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_what_libraries_log_is_a_line_without_values(configure: Configure, log_format: str) -> None:
     """As asyncio reports a lost exception: with the values in further lines and in its message."""
@@ -169,6 +179,16 @@ async def test_a_file_name_is_one_parameter_of_one_header(
     assert not set(named.filename) & set("\r\n\0")
 
 
+@pytest.mark.parametrize("text", ["x" * 20_000, "é" * 10_000, "\u2028" * 10_000], ids=ascii)
+async def test_an_error_that_quotes_an_endless_field_arrives(gateway: Gateway, text: str) -> None:
+    """Over 8 KiB of headers, and gRPC would lose the status."""
+    rpc = RPCS["UploadFile"]
+    raw = rpc.first(filename="a", purpose=text, size_bytes=2**40).SerializeToString()
+    outcome = await send(gateway.channel, rpc, [raw])
+    assert outcome.reason in {"FILE_TOO_LARGE", "INVALID_FIELD"}
+    assert outcome.message.isprintable()
+
+
 async def test_a_request_id_that_is_none_is_replaced(
     account: Account, open_gateway: OpenGateway, configure: Configure
 ) -> None:
@@ -191,7 +211,9 @@ async def test_a_request_id_that_is_none_is_replaced(
     ]
     connection = await Connection.open(gateway.address)
     for value in values:
-        await connection.call(RPCS["GetFile"].path, b"", headers=[("x-request-id", value)])
+        await connection.call(
+            RPCS["GetFile"].path, grpc_message(b""), headers=[("x-request-id", value)]
+        )
     connection.close()
     await eventually(lambda: written.getvalue().count("\n") >= len(values))
     ids = [json.loads(line)["request_id"] for line in lines_of(written, "json")]

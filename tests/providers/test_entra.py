@@ -50,7 +50,10 @@ def service() -> Service:
 
 @pytest.fixture
 def credential(service: Service) -> EntraCredential:
-    return EntraCredential("azure", service, clock=lambda: service.now)
+    def now() -> float:
+        return service.now
+
+    return EntraCredential("azure", service, clock=now, ticks=now)
 
 
 async def token(credential: EntraCredential) -> str:

@@ -244,6 +244,7 @@ async def test_a_part_of_something_compressed_is_not_taken(
     told(provider, cuts=[100], gzipped=[False, True])
     failure, received = await failed(reader)
     assert (failure.code, failure.reason) == ("INTERNAL", "PROVIDER_BAD_RESPONSE")
+    assert "another range than was asked for" in failure.message
     assert received == CONTENT[:100]
 
 

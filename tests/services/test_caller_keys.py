@@ -15,6 +15,7 @@ from batchgate.v1 import file_service_pb2, provider_service_pb2
 from batchgate_server.call import Call
 from batchgate_server.callers.provider_key import ProviderKey
 from tests.conftest import Account, Gateway, OpenGateway, upload_messages
+from tests.secret_search import secret
 from tests.services.calls import OF_PROVIDERS, call, failed
 from tests.status import Failure, failure_of
 from tests.waiting import arrived, eventually
@@ -34,7 +35,7 @@ def with_key(key: str) -> Metadata:
 @pytest.fixture
 def other(account: Account) -> Account:
     """Another caller's account."""
-    return Account(key=f"sk-{uuid.uuid4().hex}", url=account.url)
+    return Account(key=secret(f"sk-{uuid.uuid4().hex}"), url=account.url)
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ async def test_no_key_is_kept_or_logged(
     gateway: Gateway, account: Account, *, only_watched: bool
 ) -> None:
     """Nothing that lives on after the calls holds it, such as the connections that a call opened."""
-    key = f"sk-{uuid.uuid4().hex}"
+    key = secret(f"sk-{uuid.uuid4().hex}")
     mine = Account(key=key, url=account.url)
     batch = {"id": "batch_1", "status": "completed"}
     await mine.fault(kind="answer", status=200, body=batch, path="*/batches/batch_1", times=None)

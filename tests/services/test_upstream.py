@@ -6,7 +6,6 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
-import httpx
 import pytest
 from structlog.testing import capture_logs
 
@@ -91,13 +90,32 @@ async def test_with_a_file_the_usual_authorities_are_not_trusted(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(connections, "USUAL_TLS", connections.UsualTls())
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-    # Not what an earlier test has read.
-    monkeypatch.setattr(connections, "usual_tls", httpx.create_ssl_context)
     await call(await open_one(front), "ListFiles")
     other = Authority(tmp_path, "other")
     failure = await failed(await open_one(front, ca_file=other.file), "ListFiles")
     assert failure.reason == "PROVIDER_UNREACHABLE"
+
+
+async def test_the_usual_authorities_are_read_again_at_a_reload(
+    open_one: Open,
+    front: Front,
+    authority: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual = connections.UsualTls()
+    monkeypatch.setattr(connections, "USUAL_TLS", usual)
+    file = tmp_path / "usual.pem"
+    copyfile(Authority(tmp_path, "other").file, file)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    assert (await failed(await open_one(front), "ListFiles")).reason == "PROVIDER_UNREACHABLE"
+    copyfile(authority.file, file)
+    # Many profiles are opened with what was read once.
+    assert (await failed(await open_one(front), "ListFiles")).reason == "PROVIDER_UNREACHABLE"
+    usual.read()
+    await call(await open_one(front), "ListFiles")
 
 
 async def test_a_client_certificate_is_shown(

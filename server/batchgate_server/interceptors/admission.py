@@ -20,7 +20,8 @@ from batchgate_server.interceptors.error_status import DETAILS, rich_status
 from batchgate_server.interceptors.request_id import HEADER, request_id
 from batchgate_server.stream_end import read_rest
 
-# A wait to begin that is too long, in seconds, if waits stay so: waiting makes nobody faster.
+# A wait to begin that is too long, in seconds, if it lasts. Callers who wait for their answers before
+# they ask again do not wait so long before there are hundreds of them.
 LONG_SECONDS = 0.1
 # Those that wait hold little, but not nothing.
 MOST_WAITING = 2000

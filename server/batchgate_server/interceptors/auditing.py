@@ -15,7 +15,6 @@ from batchgate_server.errors import (
 )
 from batchgate_server.interceptors.chain import Context, Proceed
 from batchgate_server.interceptors.outcome import OK, outcome_of
-from batchgate_server.stream_end import read_one
 
 # All others change something, one that nobody has thought of too.
 READING = frozenset(
@@ -60,9 +59,6 @@ class Auditing:
             return answer
         except BaseException as exc:
             code, reason = outcome_of(exc, context)
-            if reason in REFUSALS and call.request is None and not call.receives_stream:
-                # Refused before it was read, and what was asked is to be told all the same.
-                call.request = await read_one(context)
             raise
         finally:
             if changes or reason in REFUSALS:

@@ -4,21 +4,21 @@ A concern is a coroutine function around the rest of an RPC: it awaits `proceed(
 that returns, or raises. Health checks and reflection are left alone; whatever else is served, now or
 later, goes through all concerns.
 
-To gRPC every request of ours is a stream, also that of a unary RPC: what gRPC does with a message
-that is no protobuf (UNKNOWN, with Python's words) or with a request that ends without one (nothing,
-for as long as the connection lives) is decided here, inside of the concerns.
+What gRPC does with a message that is no protobuf (UNKNOWN, with Python's words) is decided here, too,
+inside of the concerns.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Any, Protocol, Self, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
-from grpc.aio import EOF, ServicerContext
+from grpc.aio import ServicerContext
 
 from batchgate_server.call import Call, current_call, enter_call
 from batchgate_server.errors import InvalidField
@@ -67,44 +67,39 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         return self._entrance.refusal(receives_stream=receives_stream) or wrapped
 
     def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - one of gRPC's four shapes
-        behavior = _behavior(handler)
-        behavior = (
-            _with_its_requests(behavior)
-            if handler.request_streaming
-            else _with_its_request(behavior, streams=handler.response_streaming)
-        )
+        make, behavior = _parts(handler)
+        if handler.request_streaming:
+            behavior = _with_its_requests(behavior)
         begin = partial(
             Call,
             method,
             receives_stream=handler.request_streaming,
             sends_stream=handler.response_streaming,
         )
-        make, wrapped = (
-            (grpc.stream_stream_rpc_method_handler, self._streaming)
-            if handler.response_streaming
-            else (grpc.stream_unary_rpc_method_handler, self._unary)
-        )
+        wrapped = self._streaming if handler.response_streaming else self._unary
         wrapped_handler: Handler = make(
             wrapped(begin, behavior),
-            request_deserializer=_reader(handler.request_deserializer),
+            request_deserializer=_reader(
+                handler.request_deserializer, streams=handler.request_streaming
+            ),
             response_serializer=handler.response_serializer,
         )
         return wrapped_handler
 
     def _unary(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
-        async def handle(requests: Any, context: Context) -> Any:  # noqa: ANN401 - any message
-            return await self._run(begin, context, partial(behavior, requests, context))
+        async def handle(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
+            return await self._run(begin, context, partial(behavior, request, context), request)
 
         return handle
 
     def _streaming(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
-        async def handle(requests: Any, context: Context) -> None:  # noqa: ANN401 - any message
+        async def handle(request: Any, context: Context) -> None:  # noqa: ANN401 - any message
             # Written from here, not yielded to gRPC: then a cancelled RPC is cancelled inside of
             # the concerns, and closes what its generator holds at once.
             async def write_all() -> None:
                 call = current_call()
                 clock = asyncio.get_running_loop().time
-                async with aclosing(behavior(requests, context)) as responses:
+                async with aclosing(behavior(request, context)) as responses:
                     async for response in responses:
                         call.waiting_since = clock()
                         try:
@@ -115,11 +110,13 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
                             raise asyncio.CancelledError from exc
                         call.waiting_since = inf
 
-            await self._run(begin, context, write_all)
+            await self._run(begin, context, write_all, request)
 
         return handle
 
-    async def _run(self, begin: Callable[..., Call], context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
+    async def _run(
+        self, begin: Callable[..., Call], context: Context, proceed: Proceed, request: object
+    ) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
         await self._entrance.turn()
         now = asyncio.get_running_loop().time()
@@ -130,6 +127,10 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             deadline=inf if remaining is None else now + remaining,
         )
         enter_call(call)
+        if isinstance(request, Unreadable):
+            proceed = request.refused
+        elif not call.receives_stream:
+            call.request = request
         for concern in self._inside_out:
             proceed = partial(concern, call, context, proceed)
         try:
@@ -148,22 +149,40 @@ def trailing_metadata(call: Call) -> list[tuple[str, str]]:
     return metadata
 
 
-def _behavior(handler: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
-    """The servicer's method."""
+def _parts(handler: Any) -> tuple[Any, Any]:  # noqa: ANN401 - one of gRPC's four shapes
+    """The function that makes a handler of this shape, and the handler's own."""
     if handler.request_streaming:
-        return handler.stream_stream if handler.response_streaming else handler.stream_unary
-    return handler.unary_stream if handler.response_streaming else handler.unary_unary
+        if handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler, handler.stream_stream
+        return grpc.stream_unary_rpc_method_handler, handler.stream_unary
+    if handler.response_streaming:
+        return grpc.unary_stream_rpc_method_handler, handler.unary_stream
+    return grpc.unary_unary_rpc_method_handler, handler.unary_unary
 
 
-def _reader(deserialize: Any) -> Callable[[bytes], Any]:  # noqa: ANN401 - any message's
-    """A deserializer whose failure is the caller's."""
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for a request that is no protobuf: an error that is raised for it gRPC would word."""
+
+    error: InvalidField
+
+    async def refused(self) -> Any:  # noqa: ANN401 - takes the place of any answer
+        """Tells the caller."""
+        raise self.error
+
+
+def _reader(deserialize: Any, *, streams: bool) -> Callable[[bytes], Any]:  # noqa: ANN401 - any message's
+    """A deserializer whose failure is the caller's: raised in a stream, else an `Unreadable`."""
     kind = deserialize.__self__.__name__ if hasattr(deserialize, "__self__") else "message"
 
     def read(raw: bytes) -> Any:  # noqa: ANN401 - any message
         try:
             return deserialize(raw)
         except DecodeError as exc:
-            raise InvalidField("request", f"is no {kind} of batchgate.v1") from exc
+            error = InvalidField("request", f"is no {kind} of batchgate.v1")
+            if streams:
+                raise error from exc
+            return Unreadable(error)
 
     return read
 
@@ -190,31 +209,3 @@ class _Requests:
             return await anext(self._messages)
         finally:
             self._call.waiting_since = inf
-
-
-def _with_its_request(behavior: Any, *, streams: bool) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
-    """What reads the one request of an RPC, then does what `behavior` does."""
-
-    async def answer(_requests: object, context: Context) -> Any:  # noqa: ANN401 - any message
-        return await behavior(await _request(context), context)
-
-    async def stream(_requests: object, context: Context) -> AsyncIterator[Any]:
-        async with aclosing(behavior(await _request(context), context)) as responses:
-            async for response in responses:
-                yield response
-
-    return stream if streams else answer
-
-
-async def _request(context: Context) -> Any:  # noqa: ANN401 - any message
-    # A shutdown does not wait for a caller that does not send its request.
-    call = current_call()
-    call.waiting_since = call.begun
-    call.endless = True
-    request = await context.read()
-    call.endless = False
-    call.waiting_since = inf
-    if request is EOF:
-        raise InvalidField("request", "is missing: the call ended without a message")
-    call.request = request
-    return request

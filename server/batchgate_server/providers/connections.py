@@ -3,7 +3,6 @@
 import ssl
 import time
 from collections.abc import Callable
-from functools import cache
 
 import httpx
 import structlog
@@ -45,13 +44,28 @@ def tls(profile: Profile) -> Callable[[], ssl.SSLContext]:
     """What gives the TLS settings of the next connection."""
     if profile.ca_file or profile.client_certificate_file:
         return RenewedTls(profile).current
-    return usual_tls
+    context = USUAL_TLS.current()
+    return lambda: context
 
 
-@cache
-def usual_tls() -> ssl.SSLContext:
-    """The usual authorities, read once for all profiles: that takes tens of milliseconds."""
-    return httpx.create_ssl_context()
+class UsualTls:
+    """The usual authorities, read once for many profiles: that takes tens of milliseconds."""
+
+    def __init__(self) -> None:
+        self._context: ssl.SSLContext | None = None
+
+    def read(self) -> None:
+        """Read them anew, for what is opened from now on; may be done in a thread."""
+        self._context = httpx.create_ssl_context()
+
+    def current(self) -> ssl.SSLContext:
+        """As they were read last."""
+        if self._context is None:
+            self._context = httpx.create_ssl_context()
+        return self._context
+
+
+USUAL_TLS = UsualTls()
 
 
 class RenewedTls:

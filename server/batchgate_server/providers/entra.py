@@ -6,6 +6,7 @@ made by a credential of its own, and what is kept is kept here.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -74,16 +75,20 @@ class EntraCredential:
         service: TokenService,
         *,
         clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`clock` says whether a token is over, `ticks` how long it is since the last try."""
         self._provider = provider
         self._service = service
         self._clock = clock
+        # Not the clock: set back by a day, it would let nobody try again for a day.
+        self._ticks = ticks
         self._token: Token | None = None
         self._proof = Proof(())
         self._past: list[str] = []
         self._renewal: asyncio.Task[None] | None = None
-        self._again_at = 0.0
-        self._refused_again_at = 0.0
+        # Of `ticks`, which may begin anywhere.
+        self._again_at = self._refused_again_at = -math.inf
 
     async def proof(self) -> Proof:
         """The token's header."""
@@ -93,18 +98,18 @@ class EntraCredential:
             return self._proof
         if token is None or now >= token.expires_at - MARGIN_SECONDS:
             await self._renewed()
-        elif now >= self._again_at:
-            self._again_at = now + AGAIN_SECONDS
+        elif (ticks := self._ticks()) >= self._again_at:
+            self._again_at = ticks + AGAIN_SECONDS
             self._renew()
         return self._proof
 
     async def refused(self, proof: Proof) -> Proof | None:
         """A new token, unless there is one already; not asked for at each of many refusals."""
         if proof is self._proof:
-            now = self._clock()
-            if self._renewal is None and now < self._refused_again_at:
+            ticks = self._ticks()
+            if self._renewal is None and ticks < self._refused_again_at:
                 return None
-            self._refused_again_at = now + REFUSED_AGAIN_SECONDS
+            self._refused_again_at = ticks + REFUSED_AGAIN_SECONDS
             await self._renewed()
         return self._proof if self._proof.headers != proof.headers else None
 

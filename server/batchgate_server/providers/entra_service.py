@@ -24,7 +24,7 @@ from batchgate_server.errors import (
     ProviderUnreachable,
 )
 from batchgate_server.outside import one_line
-from batchgate_server.providers.connections import proxy_source, usual_tls
+from batchgate_server.providers.connections import USUAL_TLS, proxy_source
 from batchgate_server.providers.entra import EARLY_SECONDS, Token
 from batchgate_server.rest.secrets import cleaner, proxy_secrets
 from batchgate_server.rest.transport import open_session
@@ -144,7 +144,7 @@ class EntraService:
 
 def _context(profile: AzureOpenAIProfile) -> ssl.SSLContext:
     if not profile.ca_file:
-        return usual_tls()
+        return USUAL_TLS.current()
     context = httpx.create_ssl_context()
     # Besides the usual ones: the token service may be signed by others than the provider.
     load_ca(context, profile.ca_file)

@@ -129,7 +129,7 @@ class RestClient:
         """The JSON of the answer to a call; None where a success has no body.
 
         With `creates`, any failure after which the thing may exist is an OutcomeUnknown. What
-        passes is tried again, unless the call at hand says `once`.
+        passes is tried again, as the pace of the task at hand allows.
         """
         end = asyncio.get_running_loop().time() + self.endpoint.timeout_seconds
 
