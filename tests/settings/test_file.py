@@ -24,6 +24,9 @@ default_provider = "azure-eu"
 format = "json"
 level = "debug"
 [server]
+workers = 2
+drain_delay_seconds = 0
+connection_age_seconds = 600
 max_message_bytes = 8388608
 max_connections = 100
 max_calls_per_connection = 10
@@ -69,6 +72,16 @@ def test_every_setting(load: Load) -> None:
     assert settings.default_provider == "azure-eu"
     assert (settings.log.format, settings.log.level) == ("json", "debug")
     assert settings.server.model_dump() == {
+        "workers": 2,
+        "overload_seconds": 0.5,
+        "drain_delay_seconds": 0.0,
+        "default_deadline_seconds": 60.0,
+        "default_creation_deadline_seconds": 900.0,
+        "stream_idle_seconds": 300.0,
+        "connection_age_seconds": 600.0,
+        "connection_age_grace_seconds": 3600.0,
+        "keepalive_seconds": 60.0,
+        "keepalive_timeout_seconds": 20.0,
         "max_message_bytes": 8388608,
         "max_connections": 100,
         "max_calls_per_connection": 10,
@@ -94,6 +107,7 @@ def test_every_setting(load: Load) -> None:
         "timeout_seconds": 2.5,
         "idle_timeout_seconds": 3.0,
         "max_connections": 4,
+        "max_waiting": 100,
         "caller_credentials": False,
         "ca_file": None,
         "client_certificate_file": None,
