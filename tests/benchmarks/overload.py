@@ -76,6 +76,6 @@ def figures(*, repeats: int, seconds: float) -> Iterator[Figure]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=8.0)
     options = parser.parse_args()
     list(table("Overload", figures(repeats=options.repeats, seconds=options.seconds)))
