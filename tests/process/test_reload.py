@@ -84,6 +84,11 @@ def gateway_of(start: Start) -> Open:
     return run
 
 
+async def to_its_end(stream: Any) -> None:
+    while await stream.read() is not grpc.aio.EOF:
+        pass
+
+
 async def reloaded(gateway: GatewayProcess, configuration: Configuration) -> dict[str, Any]:
     """Ask for a reload; its record."""
     before = len(configuration.records())
@@ -135,7 +140,7 @@ async def test_a_provider_comes_and_another_goes(
         {"setting": "watch.heartbeat_seconds", "change": "changed", "old": 30.0, "new": 5.0},
     ]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await watch.read()
+        await to_its_end(watch)
     assert failure_of(caught.value).reason == "PROVIDER_UNKNOWN"
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await gateway.files.ListFiles(LIST(provider="one"))
@@ -181,7 +186,7 @@ async def test_a_rotated_key_counts_for_a_watch_that_runs(
     await arrived(other, "GET", batch.id)
     # The other account has no such batch.
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await watch.read()
+        await to_its_end(watch)
     assert failure_of(caught.value).reason == "PROVIDER_NOT_FOUND"
     text = configuration.audit.read_text()
     log = await log_of(gateway, signal.SIGTERM)

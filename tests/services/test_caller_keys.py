@@ -277,7 +277,7 @@ async def test_no_key_is_kept_or_logged(
         ]
 
     # Sooner than an idle connection, and with it what knew its call, is gone by itself.
-    await eventually(lambda: not holders(), timeout_seconds=2)
+    await eventually(lambda: not holders(), timeout_seconds=3.5)
     for provider in gateway.application._providers:
         assert key not in repr(provider.rest._prepared)
         assert not any(

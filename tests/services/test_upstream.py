@@ -6,7 +6,6 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
-import httpx
 import pytest
 from structlog.testing import capture_logs
 
@@ -93,8 +92,6 @@ async def test_with_a_file_the_usual_authorities_are_not_trusted(
 ) -> None:
     monkeypatch.setattr(connections, "USUAL_TLS", connections.UsualTls())
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-    # Not what an earlier test has read.
-    monkeypatch.setattr(connections, "usual_tls", httpx.create_ssl_context)
     await call(await open_one(front), "ListFiles")
     other = Authority(tmp_path, "other")
     failure = await failed(await open_one(front, ca_file=other.file), "ListFiles")

@@ -22,6 +22,11 @@ AZURE = {"kind": "azure_openai", "endpoint": "https://a.test", "api_key": "key-o
 AT_ONCE = ("default_provider", "providers", "callers", "limits", "log", "watch", "audit")
 AT_ONCE_TOO = {
     "server.shutdown_grace_seconds",
+    "server.drain_delay_seconds",
+    "server.overload_seconds",
+    "server.default_deadline_seconds",
+    "server.default_creation_deadline_seconds",
+    "server.stream_idle_seconds",
     # What they allow is looked at when the settings are checked, at a reload too.
     "server.allow_anonymous",
     "server.insecure",
