@@ -30,7 +30,7 @@ PING, GOAWAY, WINDOW_UPDATE = 6, 7, 8
 NO_TABLE = struct.pack(">HI", 1, 0)
 STATUS = b"grpc-status"
 TICK_SECONDS = 0.001
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 15.0
 
 
 @dataclass

@@ -86,7 +86,9 @@ async def test_an_upload_that_is_one_too_many_is_told_so(
     gateway = await opened(open_gateway, account, patience=1e-6)
     flooding = asyncio.ensure_future(flood(gateway, MANY))
     uploads = [
-        gateway.files.UploadFile(upload_messages(bytes(1000), filename="a", purpose="vision"))
+        gateway.files.UploadFile(
+            upload_messages(bytes(100_000), chunk=1000, filename="a", purpose="vision")
+        )
         for _ in range(20)
     ]
     outcomes = await asyncio.gather(*map(outcome, uploads))
@@ -95,6 +97,47 @@ async def test_an_upload_that_is_one_too_many_is_told_so(
     assert refused
     assert {one.reason for one in refused} == {"GATEWAY_OVERLOADED"}
     assert len(await account.file_ids()) == len(uploads) - len(refused)
+
+
+@pytest.mark.usefixtures("any_wait_is_long")
+async def test_a_short_moment_does_not_make_it_patient_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(admission, "monotonic", lambda: now)
+    entrance = admission.Admission(1.0)
+    entrance._pace = 0.01
+
+    def refused() -> bool:
+        return entrance.refusal(receives_stream=False) is not None
+
+    async def queue(begin: float) -> asyncio.Task[None]:
+        """One that has begun, and one that waits."""
+        nonlocal now
+        now = begin
+        assert not refused()
+        await entrance.turn()
+        waiting = asyncio.create_task(entrance.turn())
+        await asyncio.sleep(0)
+        return waiting
+
+    first = await queue(1000.0)
+    assert not refused()
+    now = 1001.5
+    assert refused()
+    await first
+    await eventually(lambda: not entrance._busy)
+    # The queue was empty for a moment only: it has been long, by and large, since long ago.
+    second = await queue(1001.6)
+    now = 1001.7
+    assert refused()
+    await second
+    await eventually(lambda: not entrance._busy)
+    # And now it was for longer.
+    third = await queue(1003.0)
+    now = 1003.1
+    assert not refused()
+    await third
 
 
 async def test_who_goes_while_waiting_takes_nobodys_turn(

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 
 from batchgate.v1 import batch_service_pb2 as batches
@@ -53,6 +54,42 @@ async def test_a_unary_call_without_a_deadline_gets_one(
     assert "CALL_TIMEOUT" not in str(caught.value.trailing_metadata())
     # And nothing of it is left.
     await eventually(lambda: not gateway.application._draining._running)
+
+
+async def test_no_request_is_repeated_past_it(open_gateway: OpenGateway, account: Account) -> None:
+    gateway = await opened(open_gateway, account, default_deadline_seconds=SHORT)
+    headers = {"retry-after": "2"}
+    await account.fault(kind="answer", status=429, headers=headers, method="GET")
+    failure = await ended(gateway.files.ListFiles(files.ListFilesRequest()))
+    assert failure.reason == "PROVIDER_RATE_LIMITED"
+
+
+class Slow(httpx.AsyncBaseTransport):
+    """Takes a while to end when it is told to."""
+
+    def __init__(self) -> None:
+        self.told = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        end = asyncio.get_running_loop().time() + 3 * SHORT
+        while (rest := end - asyncio.get_running_loop().time()) > 0:
+            try:
+                await asyncio.sleep(rest)
+            except asyncio.CancelledError:
+                self.told += 1
+        raise asyncio.CancelledError
+
+
+async def test_a_call_is_told_once(open_gateway: OpenGateway, account: Account) -> None:
+    """What it does to end well is not cut off in its turn."""
+    slow = Slow()
+    server = {"default_deadline_seconds": SHORT}
+    gateway = await open_gateway(
+        {"providers": {"openai": profiles(account)["openai"]}, "server": server},
+        transport=lambda _: slow,
+    )
+    await ended(gateway.files.ListFiles(files.ListFilesRequest()))
+    assert slow.told == 1
 
 
 async def test_a_creation_has_more_time_and_an_unknown_outcome(
@@ -168,6 +205,21 @@ async def test_a_download_that_is_read_slowly_is_not(
         await asyncio.sleep(2 * idle * len(piece.chunk) / LARGE)
     assert received == LARGE
     assert asyncio.get_running_loop().time() - began > 2 * idle
+
+
+async def test_a_watch_where_nothing_happens_is_not(
+    open_gateway: OpenGateway, account: Account
+) -> None:
+    """Its caller would read, and there is nothing to be read."""
+    gateway = await opened(open_gateway, account, stream_idle_seconds=SHORT)
+    await account.settings(step_seconds=LONG)
+    file = (await gateway.upload(b"{}\n")).file
+    request = batches.CreateBatchRequest(input_file_id=file.id, endpoint="/v1/embeddings")
+    batch_id = (await gateway.batches.CreateBatch(request)).batch.id
+    watch: Any = gateway.batches.WatchBatch(batches.WatchBatchRequest(batch_id=batch_id))
+    assert await watch.read()
+    await asyncio.sleep(3 * SHORT)
+    assert not watch.done()
 
 
 async def test_a_watch_ends_before_its_connection_does(

@@ -687,6 +687,36 @@ async def test_full_pool_times_out_without_sending() -> None:
     assert requests == 2
 
 
+async def test_more_than_may_wait_do_not_wait() -> None:
+    async def answer(reader: Reader, writer: Writer) -> None:
+        with contextlib.suppress(*CUT_OFF):
+            while await head(reader):
+                writer.write(OK)
+
+    async with (
+        serve(answer) as url,
+        opened(max_connections=1, max_waiting=2) as transport,
+    ):
+        first = await soon(transport.handle_async_request(httpx.Request("GET", url)))
+        waiting = [
+            asyncio.create_task(transport.handle_async_request(httpx.Request("GET", url)))
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0)
+        for _ in range(2):
+            with pytest.raises(httpx.PoolTimeout):
+                await soon(transport.handle_async_request(httpx.Request("GET", url)))
+        # One that goes makes room for another.
+        waiting.pop().cancel()
+        await asyncio.sleep(0)
+        waiting.append(
+            asyncio.create_task(transport.handle_async_request(httpx.Request("GET", url)))
+        )
+        await first.aread()
+        for each in waiting:
+            assert await (await soon(each)).aread() == b"ok"
+
+
 async def test_refused_connection() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -24,6 +24,9 @@ default_provider = "azure-eu"
 format = "json"
 level = "debug"
 [server]
+workers = 2
+drain_delay_seconds = 0
+connection_age_seconds = 600
 max_message_bytes = 8388608
 max_connections = 100
 max_calls_per_connection = 10
@@ -86,6 +89,7 @@ def test_every_setting(load: Load) -> None:
         "timeout_seconds": 2.5,
         "idle_timeout_seconds": 3.0,
         "max_connections": 4,
+        "max_waiting": 100,
         "caller_credentials": False,
         "ca_file": None,
         "client_certificate_file": None,

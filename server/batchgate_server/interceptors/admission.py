@@ -27,10 +27,12 @@ LONG_SECONDS = 0.1
 MOST_WAITING = 2000
 # A waiting call begins when for so many turns of the event loop no new one has come (gRPC takes
 # five to hand one over, and more on a single core), and at the latest after so many.
-QUIET_TURNS, MOST_TURNS = 12, 100
+QUIET_TURNS, MOST_TURNS = 10, 100
 # When to come again: what waits now has begun by then.
 RETRY_SECONDS = 1.0
 REPORT_SECONDS = 1.0
+# Of the pace's newest value: about the last 20 count.
+SMOOTHING = 0.05
 
 log = structlog.stdlib.get_logger()
 
@@ -43,12 +45,14 @@ class Admission:
         """How long waits may be long before calls are refused; and how long they must have been
         short before they may be long again."""
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._refuse = _refusing(receives_stream=False)
         self._refuse_stream = _refusing(receives_stream=True)
         self._busy = False
         self._came = False
         self._quiet = self._turns = 0
+        # Seconds from one begin to the next while there is a queue, by and large.
+        self._pace = self._began = 0.0
         # When a wait was long last, and since when waits have been, by and large.
         self._long_at = self._long_since = 0.0
         self._refused = 0
@@ -69,12 +73,12 @@ class Admission:
             self._begin()
             return
         turn = self._loop.create_future()
-        self._waiting.append((turn, monotonic()))
+        self._waiting.append(turn)
         await turn
 
     def _is_full(self) -> bool:
         now = monotonic()
-        if not self._waiting or now - self._waiting[0][1] < LONG_SECONDS:
+        if len(self._waiting) * self._pace <= LONG_SECONDS:
             if now - self._long_at > self.patience_seconds:
                 self._long_since = now
             return False
@@ -83,6 +87,10 @@ class Admission:
 
     def _begin(self) -> None:
         """One begins now; the next one not before the loop has looked for others."""
+        now = monotonic()
+        if self._busy:
+            self._pace += (now - self._began - self._pace) * SMOOTHING
+        self._began = now
         self._busy = True
         self._quiet = self._turns = 0
         self._loop.call_soon(self._turned)
@@ -96,7 +104,7 @@ class Admission:
             self._loop.call_soon(self._turned)
             return
         while self._waiting:
-            turn, _ = self._waiting.popleft()
+            turn = self._waiting.popleft()
             # Its caller may have gone.
             if not turn.done():
                 turn.set_result(None)

@@ -21,7 +21,10 @@ log = structlog.stdlib.get_logger()
 def profile_transport(profile: Profile) -> httpx.AsyncBaseTransport:
     """The connections of one profile, to its provider."""
     return open_transport(
-        verify=tls(profile), proxy=proxy(profile), max_connections=profile.max_connections
+        verify=tls(profile),
+        proxy=proxy(profile),
+        max_connections=profile.max_connections,
+        max_waiting=profile.max_waiting,
     )
 
 

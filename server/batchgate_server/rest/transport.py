@@ -70,6 +70,7 @@ def open_transport(
     verify: ssl.SSLContext | Callable[[], ssl.SSLContext] | None = None,
     proxy: Callable[[], str] | None = None,
     max_connections: int,
+    max_waiting: int = 100,
     keepalive_expiry_seconds: float = 4.0,
 ) -> httpx.AsyncBaseTransport:
     """Open a transport on the running event loop; `aclose()` ends it.
@@ -83,6 +84,7 @@ def open_transport(
         proxy: What gives the URL of the HTTP proxy that the next connection goes through.
         max_connections: Calls at once, answers still being read included; others wait for up to
             their `pool` timeout.
+        max_waiting: How many may wait so; more have their timeout at once.
         keepalive_expiry_seconds: How long an idle connection is kept: by default less than the
             5 s after which common servers hang up.
     """
@@ -90,8 +92,9 @@ def open_transport(
     return _AiohttpTransport(
         (lambda: context) if isinstance(context, ssl.SSLContext) else context,
         proxy,
-        max_connections,
-        keepalive_expiry_seconds,
+        max_connections=max_connections,
+        max_waiting=max_waiting,
+        expiry=keepalive_expiry_seconds,
     )
 
 
@@ -110,13 +113,17 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         self,
         verify: Callable[[], ssl.SSLContext],
         proxy: Callable[[], str] | None,
+        *,
         max_connections: int,
+        max_waiting: int,
         expiry: float,
     ) -> None:
         self._verify = verify
         self._proxy = proxy
         # Not aiohttp's own limit, which cannot tell a full pool from a slow connect.
         self._slots = asyncio.Semaphore(max_connections)
+        self._max_waiting = max_waiting
+        self._waiting = 0
         self._reading: set[_AnswerStream] = set()
         self._reusing = _open_session(
             _Connector(ssl=verify(), limit=0, keepalive_timeout=expiry, socket_factory=_open_socket)
@@ -127,12 +134,11 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         timeouts = request.extensions.get("timeout", {})
-        try:
-            # A timer only for those that wait: most take a free one at once.
-            async with asyncio.timeout(timeouts.get("pool") if self._slots.locked() else None):
-                await self._slots.acquire()
-        except TimeoutError as exc:
-            raise httpx.PoolTimeout("All connections are in use", request=request) from exc
+        if self._slots.locked():
+            await self._wait_for_slot(request, timeouts.get("pool"))
+        else:
+            # At once, without the timer of those that wait.
+            await self._slots.acquire()
         try:
             answer = await self._send(request, timeouts)
         except BaseException as exc:
@@ -152,6 +158,18 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
             },
             request=request,
         )
+
+    async def _wait_for_slot(self, request: httpx.Request, seconds: float | None) -> None:
+        if self._waiting >= self._max_waiting:
+            raise httpx.PoolTimeout("All connections are in use", request=request)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(seconds):
+                await self._slots.acquire()
+        except TimeoutError as exc:
+            raise httpx.PoolTimeout("All connections are in use", request=request) from exc
+        finally:
+            self._waiting -= 1
 
     async def _send(
         self, request: httpx.Request, timeouts: dict[str, float | None]

@@ -152,6 +152,11 @@ class ProfileBase(BaseModel):
     max_connections: Count = Field(
         default=100, description="Connections to the provider that may be open at once."
     )
+    max_waiting: Count = Field(
+        default=100,
+        description="Requests that may wait for one of them, `connect_timeout_seconds` long; more fail "
+        "at once.",
+    )
     retries: Times = Field(
         default=2,
         description="Attempts beyond the first of what may be repeated, after failures that pass.",
