@@ -467,6 +467,43 @@ async def test_calls_of_a_caller_that_is_gone_are_ended(
     kept.cancel()
 
 
+@pytest.mark.parametrize(
+    ("less", "message"),
+    [
+        ({"allow": ["files.read"]}, "one may not do this: it needs batches.read"),
+        ({"providers": ["two"]}, "one may not use one any more"),
+    ],
+)
+async def test_calls_that_a_caller_may_not_make_any_more_are_ended(
+    account: Account, open_gateway: OpenGateway, less: dict[str, Any], message: str
+) -> None:
+    both = {"one": profile(account), "two": profile(account)}
+    base = {"providers": both, "default_provider": "one", "watch": SLOW}
+    gateway = await open_gateway(
+        {**base, "callers": {"one": caller("bg_one"), "other": caller("bg_other")}}
+    )
+    upload = await gateway.files.UploadFile(
+        upload_messages(line("a"), filename="a.jsonl", purpose="batch"), metadata=shown("bg_one")
+    )
+    create = pb.CreateBatchRequest(
+        input_file_id=upload.file.id, endpoint="/v1/chat/completions", metadata=STALLED
+    )
+    batch = (await gateway.batches.CreateBatch(create, metadata=shown("bg_one"))).batch
+    request = pb.WatchBatchRequest(batch_id=batch.id)
+    watches = {
+        name: gateway.batches.WatchBatch(request, metadata=shown(f"bg_{name}"))
+        for name in ("one", "other")
+    }
+    for watch in watches.values():
+        await watch.read()
+    reload(gateway, **base, callers={"one": caller("bg_one", **less), "other": caller("bg_other")})
+    failure = await ended(watches["one"].read())
+    assert (failure.code, failure.reason) == ("PERMISSION_DENIED", "CALLER_NOT_PERMITTED")
+    assert failure.message == message
+    assert not watches["other"].done()
+    watches["other"].cancel()
+
+
 async def test_who_came_without_a_credential_is_ended_when_one_is_needed(
     account: Account, open_gateway: OpenGateway
 ) -> None:

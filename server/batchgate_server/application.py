@@ -22,7 +22,8 @@ from batchgate_server.addresses import UNIX, ensure_free
 from batchgate_server.audit import AuditLog
 from batchgate_server.batches.watching import Watching
 from batchgate_server.call import Call
-from batchgate_server.errors import CallerUnauthenticated
+from batchgate_server.callers.permissions import rule_for
+from batchgate_server.errors import CallerNotPermitted, CallerUnauthenticated, GatewayError
 from batchgate_server.interceptors import chain
 from batchgate_server.interceptors.admission import Admission
 from batchgate_server.interceptors.auditing import Auditing
@@ -156,12 +157,19 @@ class Application:
         self._settings = settings
         return changes
 
-    def _dismissal(self, call: Call) -> CallerUnauthenticated | None:
-        """Why a call may not go on, if its caller is none any more: a watch could last for a day."""
-        if self._authentication.knows(call.caller):
-            return None
-        who = call.caller.name or "a caller without a credential"
-        return CallerUnauthenticated(f"{who} is not known here any more")
+    def _dismissal(self, call: Call) -> GatewayError | None:
+        """Why a call may not go on, if its caller may not make it any more: a watch lasts for long."""
+        caller = self._authentication.successor(call.caller)
+        if caller is None:
+            who = call.caller.name or "a caller without a credential"
+            return CallerUnauthenticated(f"{who} is not known here any more")
+        try:
+            rule_for(call.method, caller)
+        except CallerNotPermitted as exc:
+            return exc
+        if call.provider and not caller.may_use(call.provider):
+            return CallerNotPermitted(f"{caller.name} may not use {call.provider} any more")
+        return None
 
     async def stop(self, grace_seconds: float | None = None, *, delay_seconds: float = 0.0) -> None:
         """Turn NOT_SERVING, end watches, let running calls end within the grace, and close.

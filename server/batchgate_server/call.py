@@ -78,18 +78,21 @@ class Call:
         self.forget()
 
     def count_received(self, size: int) -> None:
-        """Count file content that came from the caller.
-
-        Raises:
-            CallerLimit, GatewayOverloaded: it is too much for today.
-        """
+        """Count file content that came from the caller; raises as `spend` does."""
         self.received_bytes += size
-        for allowance in self.allowances:
-            allowance.spend(size)
+        self.spend(size)
 
     def count_sent(self, size: int) -> None:
-        """Count file content that goes to the caller; raises as `count_received` does."""
+        """Count file content that goes to the caller; raises as `spend` does."""
         self.sent_bytes += size
+        self.spend(size)
+
+    def spend(self, size: int) -> None:
+        """Take bytes of files that are moved for the caller from what it may use today.
+
+        Raises:
+            CallerLimit, GatewayOverloaded: they are too many.
+        """
         for allowance in self.allowances:
             allowance.spend(size)
 

@@ -50,7 +50,7 @@ def main() -> int:
         ),
         table(
             "Twice what it can carry, the gateway on one core",
-            overload.figures(repeats=1 if quick else 5, seconds=3 if quick else 5),
+            overload.figures(repeats=1 if quick else 5, seconds=6 if quick else 8),
         ),
         table(
             "Workers, on all cores with their callers and the provider",

@@ -2,7 +2,7 @@
 
 Calls begin at a rate, whether others have been answered or not. First at rates around what the
 gateway carries, to find the most that it serves in a second; then at twice that. The calls of the
-first second, in which the gateway finds out, are not counted in the delays.
+first seconds, in which the gateway finds out, are not counted in the delays.
 """
 
 import argparse
@@ -21,7 +21,7 @@ OK, RESOURCE_EXHAUSTED = 0, 8
 # Of what was served before, to find the rate at which the most is.
 RATES = (1.0, 1.15, 1.3)
 FIRST_GUESS = 1200.0
-FINDING_OUT_SECONDS = 1.0
+FINDING_OUT_SECONDS = 3.0
 
 
 def offered(address: str, *, rate: float, seconds: float) -> Outcome:
@@ -76,6 +76,6 @@ def figures(*, repeats: int, seconds: float) -> Iterator[Figure]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=8.0)
     options = parser.parse_args()
     list(table("Overload", figures(repeats=options.repeats, seconds=options.seconds)))

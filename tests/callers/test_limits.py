@@ -195,6 +195,37 @@ async def test_a_refused_call_uses_nothing_up(open_teams: OpenTeams) -> None:
     assert (await failed(teams["a"], "ListFiles")).reason == "CALLER_LIMIT"
 
 
+async def test_a_retry_is_an_upload(open_teams: OpenTeams, account: Account) -> None:
+    teams = await open_teams(
+        a={"max_upload_bytes": 300}, b={"bytes_per_day": 300}, c={"max_uploads": 1}, d={}
+    )
+    rows = [
+        pb.BatchLine(custom_id=f"{n}", body_json='{"model": "m", "sandbox": {"fail": 500}}')
+        for n in range(4)
+    ]
+    messages = [
+        pb.SubmitBatchRequest(metadata=pb.SubmitBatchMetadata(endpoint="/v1/chat/completions")),
+        pb.SubmitBatchRequest(lines=pb.BatchLines(lines=rows)),
+    ]
+    batch = (await teams["d"].batches.SubmitBatch(iter(messages))).batch
+    await teams["d"].batches.WaitBatch(pb.WaitBatchRequest(batch_id=batch.id))
+    before = await account.file_ids()
+    request = pb.RetryBatchRequest(batch_id=batch.id)
+    assert (await refused(teams["a"].batches.RetryBatch(request))).reason == "FILE_TOO_LARGE"
+    assert (await refused(teams["b"].batches.RetryBatch(request))).reason == "CALLER_LIMIT"
+    async with upload_under_way(teams["c"], account):
+        assert (await refused(teams["c"].batches.RetryBatch(request))).reason == "CALLER_LIMIT"
+    assert await account.file_ids() == before
+    await teams["d"].batches.RetryBatch(request)
+
+
+async def test_what_is_read_for_a_caller_counts(open_teams: OpenTeams) -> None:
+    teams = await open_teams(a={"models": ["gpt-4o-mini"], "bytes_per_day": 500}, b={})
+    file = (await teams["b"].upload(lines(20))).file
+    request = pb.CreateBatchRequest(input_file_id=file.id, endpoint="/v1/chat/completions")
+    assert (await refused(teams["a"].batches.CreateBatch(request))).reason == "CALLER_LIMIT"
+
+
 def test_places_come_back_whatever_happens() -> None:
     one = Allowance("a", Limits(max_calls=1))
     for _ in range(3):

@@ -87,6 +87,12 @@ TRICKS = [
     pytest.param(line('{"model":null}'), id="null"),
     pytest.param(line('{"model":["gpt-4o-mini"]}'), id="a list"),
     pytest.param(line('{"Model":"gpt-4o-mini"}'), id="another spelling"),
+    pytest.param(line('{"model":"gpt-4o-mini","Model":"gpt-4o"}'), id="and another spelling"),
+    pytest.param(line('{"model":"gpt-4o-mini","\\u004dodel":"gpt-4o"}'), id="and it escaped"),
+    pytest.param(
+        line('{"model":"gpt-4o-mini"}', envelope=',"Body":{"model":"gpt-4o"}'), id="and a Body"
+    ),
+    pytest.param(line('{"model":"gpt-4o-mini","models":["gpt-4o"]}'), id="and further ones"),
     pytest.param(line('{"model":"gpt-4o-mini "}'), id="with a space"),
 ]
 
@@ -115,7 +121,7 @@ async def test_nested_models_are_no_tricks(open_teams: OpenTeams) -> None:
     body = {
         "model": ALLOWED,
         "messages": [{"role": "user", "content": 'say "model", "model": é \u006d'}],
-        "tools": [{"model": "x"}, {"body": "y"}],
+        "tools": [{"model": "x", "Model": "y", "models": []}, {"body": "y", "Body": 1}],
     }
     content = line(json.dumps(body))
     file = (await checked(teams["a"], content)).file

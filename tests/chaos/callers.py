@@ -1,7 +1,6 @@
 """Callers with work to do: each goes through stories, and insists where repeating is safe."""
 
 import hashlib
-import json
 import random
 import threading
 import time
@@ -12,14 +11,13 @@ from typing import Any
 from batchgate.v1 import batch_pb2, file_service_pb2
 from batchgate.v1 import batch_service_pb2 as pb
 from tests.chaos.journal import Attempt, Journal, Reading
+from tests.chaos.rows import ENDPOINT, body_of, expected_of, lines_of, row_word
 from tests.chaos.stub import Result, Stub
 
-ENDPOINT = "/v1/chat/completions"
 PROVIDERS = ("openai", "azure")
 PAUSE_SECONDS = (0.05, 0.3)
 # How long a caller goes on repeating when all is well again.
 PATIENCE_SECONDS = 25.0
-TEXT = "the quick brown fox jumps over the lazy dog"
 
 
 class World:
@@ -93,7 +91,7 @@ class Caller:
 
     def faulty(self) -> None:
         """Upload what is not as announced, or has faulty lines: never a file."""
-        content = self._lines(self._random.randrange(2, 200))
+        content = lines_of(0, self._random.randrange(2, 200))
         if self._chance(0.5):
             wish: dict[str, Any] = {"sha256": "0" * 64}
         else:
@@ -107,9 +105,7 @@ class Caller:
         """Upload, create a batch of it, perhaps cancel it, and follow it to its end."""
         rows = self._random.randrange(1, 40)
         operation = self._journal.number()
-        uploaded, _ = self._stub.upload(
-            self._lines(rows, operation=operation), provider=self._provider
-        )
+        uploaded, _ = self._stub.upload(lines_of(operation, rows), provider=self._provider)
         if uploaded is None:
             return
         batch = self._create(operation, uploaded.file.id, insist=self._chance(0.7))
@@ -119,16 +115,18 @@ class Caller:
             request = pb.CancelBatchRequest(provider=self._provider, batch_id=batch.id)
             self._stub.unary(self._stub.batches.CancelBatch, request)
         self._follow(batch.id)
-        self._results(batch.id, self._expected(operation, rows), partial=cancelled)
+        self._results(batch.id, expected_of(operation, rows), partial=cancelled)
 
     def rows(self) -> None:
         """Submit rows, follow the batch, read its results, and retry what failed."""
         operation = self._journal.number()
         rows, failing = self._random.choice([1, 30, 300]), self._random.choice([0, 0, 1, 3])
         lines = [
-            pb.BatchLine(custom_id=f"{operation}-{row}", body_json=self._body(operation, row, fail))
+            pb.BatchLine(
+                custom_id=f"{operation}-{row}",
+                body_json=body_of(operation, row, fail=row < failing),
+            )
             for row in range(rows)
-            for fail in [row < failing]
         ]
         in_message = self._random.choice([1, 10, 1000])
         answer = self._submit(operation, lines, insist=self._chance(0.7), in_message=in_message)
@@ -137,14 +135,14 @@ class Caller:
         if self._chance(0.6):
             self._follow(answer.batch.id)
         failing = min(failing, rows)
-        self._results(answer.batch.id, self._expected(operation, rows, failing=failing))
+        self._results(answer.batch.id, expected_of(operation, rows, failing=failing))
         if failing and self._chance(0.8):
             self._retry(answer.batch.id, operation, failing)
 
     def twins(self) -> None:
         """Create a batch twice at once under one request_id."""
         operation = self._journal.number()
-        content = self._lines(3, operation=operation)
+        content = lines_of(operation, 3)
         uploaded, _ = self._stub.upload(content, provider=self._provider)
         if uploaded is None:
             return
@@ -233,7 +231,7 @@ class Caller:
             return answer, attempt
 
         if answer := self._insist("retry", retry):
-            self._results(answer.batch.id, self._expected(failed, failing))
+            self._results(answer.batch.id, expected_of(failed, failing))
 
     def _follow(self, batch_id: str) -> None:
         """Watch a batch, or wait for it, until it is terminal."""
@@ -350,7 +348,7 @@ class Caller:
     def _content(self) -> tuple[bytes, bool]:
         """Content of a file, and whether its lines can be checked."""
         if self._chance(0.5):
-            return self._lines(self._random.choice([1, 30, 3000])), True
+            return lines_of(0, self._random.choice([1, 30, 3000])), True
         return self._random.randbytes(self._random.choice([0, 1, 3000, 70_000, 3_000_000])), False
 
     def _announced(self, content: bytes, *, checked: bool) -> dict[str, Any]:
@@ -362,49 +360,6 @@ class Caller:
         if content and self._chance(0.4):
             told["sha256"] = hashlib.sha256(content).hexdigest()
         return told
-
-    def _lines(self, count: int, *, operation: int = 0) -> bytes:
-        rows = (
-            {
-                "custom_id": f"{operation}-{row}",
-                "method": "POST",
-                "url": ENDPOINT,
-                "body": json.loads(self._body(operation, row)),
-            }
-            for row in range(count)
-        )
-        return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-
-    @staticmethod
-    def _body(operation: int, row: int, fail: bool = False) -> str:
-        body: dict[str, Any] = {
-            "model": "gpt-4o-mini",
-            "messages": [{"role": "user", "content": row_text(operation, row)}],
-        }
-        if fail:
-            body["sandbox"] = {"fail": 500, "times": 1}
-        return json.dumps(body)
-
-    @staticmethod
-    def _expected(operation: int, rows: int, *, failing: int = 0) -> Counter[str]:
-        return Counter(
-            f"{operation}-{row}: "
-            + ("500" if row < failing else f"Echo: {row_text(operation, row)}")
-            for row in range(rows)
-        )
-
-
-def row_text(operation: int, row: int) -> str:
-    """What a row says, so that its answer cannot be another row's."""
-    return f"{operation} {row} {TEXT[: row % len(TEXT)]}"
-
-
-def row_word(row: pb.BatchResult) -> str:
-    """A row of results in a word: who asked, and what was answered."""
-    if not row.succeeded:
-        return f"{row.custom_id}: {row.response.status_code or row.error.code}"
-    body = json.loads(row.response.body_json)
-    return f"{row.custom_id}: {body['choices'][0]['message']['content']}"
 
 
 def described(attempt: Attempt) -> str:

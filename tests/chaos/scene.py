@@ -56,15 +56,21 @@ heartbeat_seconds = 1
 
 [server]
 shutdown_grace_seconds = 5
+drain_delay_seconds = {drain_delay}
 
 [audit]
 file = "{audit}"
 """
 
 
-def configured(*, provider: str, key_file: Path, audit: Path) -> str:
-    """The configuration of a gateway whose providers are at `provider`, a `host:port`."""
-    return CONFIGURATION.format(provider=provider, key_file=key_file, audit=audit)
+def configured(*, provider: str, key_file: Path, audit: Path, drain_delay: float = 0) -> str:
+    """The configuration of a gateway whose providers are at `provider`, a `host:port`.
+
+    `drain_delay` is in seconds.
+    """
+    return CONFIGURATION.format(
+        provider=provider, key_file=key_file, audit=audit, drain_delay=drain_delay
+    )
 
 
 @dataclass

@@ -11,11 +11,11 @@ import pytest
 
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate.v1 import file_service_pb2
-from tests.chaos.callers import ENDPOINT, row_word
 from tests.chaos.conftest import Judge
 from tests.chaos.faults import BROKEN
 from tests.chaos.journal import Reading
 from tests.chaos.processes import eventually
+from tests.chaos.rows import ENDPOINT, row_word
 from tests.chaos.scene import Run, Scene
 from tests.chaos.stub import Result, Stub
 

@@ -1,5 +1,6 @@
 """The program itself, through its real door."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -62,7 +63,11 @@ def test_without_the_server_extra(command: str, module: str) -> None:
         f"import sys; sys.modules['{module}'] = None\nfrom batchgate_client.cli import main; main()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, command], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, command],
+        env={**os.environ, "OPENAI_API_KEY": "sk-test"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert done.stderr == (

@@ -277,7 +277,7 @@ async def test_no_key_is_kept_or_logged(
         ]
 
     # Sooner than an idle connection, and with it what knew its call, is gone by itself.
-    await eventually(lambda: not holders(), timeout_seconds=2)
+    await eventually(lambda: not holders(), timeout_seconds=3.5)
     for provider in gateway.application._providers:
         assert key not in repr(provider.rest._prepared)
         assert not any(
@@ -297,3 +297,20 @@ def test_it_does_not_print() -> None:
     assert (
         call.account != Call(method="", request_id="", provider_key=ProviderKey("sk-other")).account
     )
+
+
+async def test_watches_of_several_keys_end_at_a_shutdown(
+    gateway: Gateway, account: Account, other: Account
+) -> None:
+    watches = []
+    for one in (account, other):
+        batch_id = await created(gateway, one, metadata={"sandbox_outcome": "stalled"})
+        watch = gateway.batches.WatchBatch(
+            pb.WatchBatchRequest(batch_id=batch_id), metadata=with_key(one.key)
+        )
+        await watch.read()
+        await one.fault(kind="hang", method="GET", path="*/batches/*", times=None)
+        watches.append(watch)
+    await gateway.application._watching.aclose()
+    for watch in watches:
+        assert (await failure_in(watch.read())).reason == "SERVER_DRAINING"

@@ -326,3 +326,22 @@ async def test_fifteen_pairs_and_128_characters_go(gateway: Gateway, account: Ac
     assert dict(answer.batch.metadata) == pairs
     (batch,) = await stored(account)
     assert batch["metadata"] == {**pairs, KEY: request_id}
+
+
+async def test_a_caller_that_goes_while_a_creation_pauses_and_repeats_it(
+    gateway: Gateway, account: Account
+) -> None:
+    """The file is not visible yet, and the creation tries again without its caller."""
+    body = {"error": {"message": "No such File object"}}
+    await account.fault(
+        kind="answer", method="POST", path="*/batches", status=404, body=body, times=2
+    )
+    first = gateway.batches.SubmitBatch(submission())
+    await arrived(account, "POST", "/batches")
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    again = (await gateway.batches.SubmitBatch(submission())).batch
+    await gateway.application._providers.find("openai").background.settle()
+    listed = await gateway.batches.ListBatches(pb.ListBatchesRequest())
+    assert [batch.id for batch in listed.batches] == [again.id]

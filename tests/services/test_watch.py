@@ -115,7 +115,11 @@ async def polls(account: Account) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("provider", PROFILES)
-async def test_a_watch_from_creation_to_the_end(gateway: Gateway, provider: str) -> None:
+async def test_a_watch_from_creation_to_the_end(
+    gateway: Gateway, account: Account, provider: str
+) -> None:
+    # Slow enough for looks in between on a busy machine, too.
+    await account.settings(step_seconds=0.05)
     batch_id = await create(gateway, provider=provider)
     begin = time.time()
     call = watch(gateway, batch_id, provider=provider)

@@ -146,8 +146,7 @@ def test_unknown_and_malformed_variables(problems: Problems) -> None:
         "BATCHGATE_LSTEN": "no such setting; did you mean BATCHGATE_LISTEN?",
         "BATCHGATE_LOG": "is a group of settings; set one of them, as BATCHGATE_LOG__FORMAT",
         "BATCHGATE_LOG__FROMAT": "log holds a value, not further settings",
-        "BATCHGATE_SERVER": "is a group of settings; set one of them, as "
-        "BATCHGATE_SERVER__MAX_MESSAGE_BYTES",
+        "BATCHGATE_SERVER": "is a group of settings; set one of them, as BATCHGATE_SERVER__WORKERS",
         "BATCHGATE_LISTEN__HOST": "listen holds a value, not further settings",
         "BATCHGATE_PROVIDERS__AZURE_EU__API_VERSON": "no such setting; did you mean "
         "BATCHGATE_PROVIDERS__AZURE_EU__API_VERSION?",

@@ -17,12 +17,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import quantiles
 
+import pytest
+
 from tests.chaos.faults import OF_THE_PROVIDER, ON_THE_WAYS, hand
 from tests.chaos.journal import Attempt
 from tests.chaos.processes import ROOT, Vitals
 from tests.chaos.scene import Run, Scene
+from tests.chaos.toxiproxy import PROGRAM
 from tests.soak.growth import Allowed, Growth, Series, growth
 from tests.soak.picture import Panel, picture
+from tests.tools import tool
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "1200"))
 ROUND_SECONDS = min(60.0, SECONDS / 6)
@@ -170,6 +174,10 @@ def report(record: Record) -> Sequence[str]:
 
 def main() -> None:
     """Soak, and end with 1 if something was wrong."""
+    try:
+        tool(PROGRAM)
+    except (pytest.skip.Exception, pytest.fail.Exception) as missing:
+        sys.exit(f"{missing}; RELIABILITY.md says how to get it")
     with (
         tempfile.TemporaryDirectory(prefix="batchgate-soak-") as directory,
         Scene(Path(directory)) as scene,

@@ -65,7 +65,7 @@ class RequestIds:
         try:
             batch, file = await self._created(provider, request_id, create, check=check)
         except BaseException as exc:
-            if running := provider.background.named(_name(account, request_id)):
+            if running := provider.background.named(creation_name(request_id)):
                 # The caller has gone, the creation has not: nobody may begin another one.
                 provider.background.start(self._land_behind(key, flight, running))
             else:
@@ -133,9 +133,9 @@ async def find(provider: OpenAIProvider, request_id: str, *, among: int) -> Rest
     return None
 
 
-def _name(account: str, request_id: str) -> str:
-    """What a creation is called while it runs."""
-    return f"{account} {request_id}"
+def creation_name(request_id: str) -> str:
+    """What the task of a creation is called while it runs: by that it is found, whoever began it."""
+    return f"{current_call().account} {request_id}" if request_id else ""
 
 
 async def settled(provider: OpenAIProvider, new: NewBatch) -> RestBatch:
@@ -144,7 +144,7 @@ async def settled(provider: OpenAIProvider, new: NewBatch) -> RestBatch:
     if not request_id:
         return await provider.create_batch(new)
     return await provider.background.finish(
-        _settled(provider, new, request_id), name=_name(current_call().account, request_id)
+        _settled(provider, new, request_id), name=creation_name(request_id)
     )
 
 

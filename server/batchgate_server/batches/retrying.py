@@ -14,6 +14,7 @@ from batchgate_server.batches.results import ensure_terminal
 from batchgate_server.batches.uploaded import create_from_upload
 from batchgate_server.call import current_call
 from batchgate_server.errors import (
+    FileTooLarge,
     InvalidField,
     ProviderBadResponse,
     ProviderConflict,
@@ -42,7 +43,10 @@ class Retry:
         if request.scope not in pb.RetryScope.values():
             raise InvalidField("scope", "is none of RetryScope")
         self._failed_only = request.scope == pb.RETRY_SCOPE_FAILED_ONLY
-        self._caller = current_call().caller.name
+        self._call = current_call()
+        self._caller = self._call.caller.name
+        self._limit = provider.upload_limit("batch")
+        self._size = 0
         retried_batch(request, RestBatch(id=self._batch_id), output_lifetime=None)
         self._permitted = provider.permitted_models()
         self.line_count = 0
@@ -138,7 +142,7 @@ class Retry:
                 lines = list(self._chosen(block, is_kept))
                 if lines:
                     self.line_count += len(lines)
-                    yield b"\n".join([*lines, b""])
+                    yield self._let_go(b"\n".join([*lines, b""]))
 
     def _chosen(self, block: Iterator[Line], is_kept: Callable[[str], bool]) -> Iterator[bytes]:
         for content, number, _ in block:
@@ -153,6 +157,18 @@ class Retry:
                 if self._permitted is not None:
                     ensure_line(content, number, provider=self._provider, permitted=self._permitted)
                 yield content
+
+    def _let_go(self, piece: bytes) -> bytes:
+        """A piece of the new file, which is the caller's as an upload is."""
+        self._call.spend(len(piece))
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise FileTooLarge(
+                f"the lines to retry are more than {self._limit} bytes, the limit of "
+                f'{self._provider.name} and this caller for purpose "batch"',
+                metadata={"provider": self._provider.name},
+            )
+        return piece
 
     def _nothing(self) -> str:
         if self._failed_only:

@@ -158,7 +158,8 @@ class Watching:
     async def aclose(self) -> None:
         """End all watches at once, and all polls; no watch begins any more."""
         self._closed = True
-        for poller in self._pollers.values():
+        # Those that end take themselves away meanwhile.
+        for poller in list(self._pollers.values()):
             await poller.stop(ServerDraining())
 
 

@@ -36,8 +36,9 @@ class Directory:
             for san in settings.san
         }
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._callers if self._callers else name == ANONYMOUS.name
+    def named(self, name: str) -> Caller | None:
+        """The caller of this name; the anonymous one has none, and is known where no others are."""
+        return self._callers.get(name) if self._callers or name else ANONYMOUS
 
     def identify(
         self,

@@ -37,9 +37,12 @@ RULES: Mapping[str, Rule] = {
     f"{BATCHES}WatchBatch": _rule(READ_BATCHES, kind=Kind.WATCH),
     f"{BATCHES}WaitBatch": _rule(READ_BATCHES, kind=Kind.WATCH),
     f"{BATCHES}SubmitBatch": _rule(WRITE_FILES, CREATE_BATCHES, kind=Kind.UPLOAD),
-    f"{BATCHES}StreamBatchResults": _rule(READ_BATCHES, READ_FILES),
+    # It may wait for hours before there are results.
+    f"{BATCHES}StreamBatchResults": _rule(READ_BATCHES, READ_FILES, kind=Kind.WATCH),
     # It reads results and lines, and writes those that it keeps.
-    f"{BATCHES}RetryBatch": _rule(READ_BATCHES, CREATE_BATCHES, READ_FILES, WRITE_FILES),
+    f"{BATCHES}RetryBatch": _rule(
+        READ_BATCHES, CREATE_BATCHES, READ_FILES, WRITE_FILES, kind=Kind.UPLOAD
+    ),
     "/batchgate.v1.ProviderService/ListProviders": _rule(),
 }
 

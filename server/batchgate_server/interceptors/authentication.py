@@ -17,9 +17,9 @@ class Authentication:
     def __init__(self, callers: Mapping[str, CallerSettings]) -> None:
         self._directory = Directory(callers)
 
-    def knows(self, caller: Caller) -> bool:
-        """Whether a call of this caller could begin now."""
-        return caller.name in self._directory
+    def successor(self, caller: Caller) -> Caller | None:
+        """The caller of this name as it is configured now, if there is one."""
+        return self._directory.named(caller.name)
 
     def replace(self, callers: Mapping[str, CallerSettings]) -> None:
         """Know these callers from now on; calls that run go on."""

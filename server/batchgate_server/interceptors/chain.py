@@ -171,8 +171,10 @@ class Unreadable:
         raise self.error
 
 
-def _reader(deserialize: Any, *, streams: bool) -> Callable[[bytes], Any]:  # noqa: ANN401 - any message's
+def _reader(deserialize: Any, *, streams: bool) -> Callable[[bytes], Any] | None:  # noqa: ANN401 - any message's
     """A deserializer whose failure is the caller's: raised in a stream, else an `Unreadable`."""
+    if deserialize is None:
+        return None
     kind = deserialize.__self__.__name__ if hasattr(deserialize, "__self__") else "message"
 
     def read(raw: bytes) -> Any:  # noqa: ANN401 - any message

@@ -1,21 +1,25 @@
 """The model that a line names, for callers who may use but some: named once, and allowed.
 
-Of two equal keys one JSON reader takes the first and another one the last, so that a line could name
-an allowed model to the gateway and another one to the provider.
+Of two equal keys one JSON reader takes the first and another one the last, and some take "Model" for
+"model": so a line could name an allowed model to the gateway and another one to the provider. Some
+routers take further ones from "models".
 """
 
 import json
+import re
 from collections.abc import Set as AbstractSet
 
 import msgspec
 
 KEY = b'"model"'
-# How the key's letters begin where they are written as escapes: \u006d is an m.
-ESCAPED_LETTER = b"\\u006"
+BODY = b'"body"'
+OTHERS = b'"models"'
+# A letter that is written as an escape: \u006d is an m.
+ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 TELLING = frozenset({"body", "model"})
 SHOWN = 64
 NOT_ALLOWED = "model_not_allowed"
-AMBIGUOUS = "names its model, or its body, more than once"
+AMBIGUOUS = "names its model, or its body, more than once or in another spelling"
 
 
 class _Body(msgspec.Struct):
@@ -31,21 +35,28 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 def named_once(block: bytes, lines: int) -> bool:
     """Whether a block of lines that all name a model names certainly no second one."""
-    return block.count(KEY) == lines and ESCAPED_LETTER not in block
+    lower = block.lower()
+    return (
+        lower.count(KEY) == block.count(KEY) == lines
+        and lower.count(BODY) == block.count(BODY) == lines
+        and OTHERS not in lower
+        and not ESCAPED_LETTER.search(block)
+    )
 
 
 def is_ambiguous(line: bytes) -> bool:
-    """Whether any object of a line has two bodies or two models."""
+    """Whether any object of a line has two bodies or two models, or the line spells them otherwise."""
     if named_once(line, 1):
         return False
     try:
-        json.loads(line, object_pairs_hook=_members)
+        envelope = json.loads(line, object_pairs_hook=_members)
+        body = envelope["body"] if isinstance(envelope, dict) else None
+        return _spells(envelope, "body") or _spells(body, "model", "models")
     except _AmbiguousError:
         return True
-    except (ValueError, RecursionError):
+    except (ValueError, KeyError, RecursionError):
         # No JSON, which is told elsewhere; and what is not understood is not let through.
         return True
-    return False
 
 
 def model_fault(line: bytes, permitted: AbstractSet[str]) -> str | None:
@@ -64,6 +75,12 @@ def name_fault(model: object, permitted: AbstractSet[str]) -> str | None:
     if model in permitted:
         return None
     return f"names the model {model[:SHOWN]!r}, which this caller may not use"
+
+
+def _spells(members: object, name: str, *others: str) -> bool:
+    """Whether an object has a member called so in another spelling, or one of the others at all."""
+    keys = members.keys() if isinstance(members, dict) else ()
+    return any(key != name and (key.casefold() == name or key.casefold() in others) for key in keys)
 
 
 class _AmbiguousError(Exception):

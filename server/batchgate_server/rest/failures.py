@@ -38,8 +38,6 @@ MAX_WORD_BYTES = 200
 MAX_RETRY_SECONDS = 86400.0
 QUOTA_CODES = {"insufficient_quota", "quotaExceeded"}
 TOKEN_LIMIT = "token_limit_exceeded"  # noqa: S105 - an error code
-# 503 is a provider's "not now"; after another 5xx or a 408 the work may have been done.
-CERTAIN_FAILURES = {503}
 # Nothing was done here; a 303, in contrast, may point at what was.
 REDIRECTS = {301, 302, 307, 308}
 
@@ -170,7 +168,7 @@ def failure(
     violations = []
     if kind is ProviderCredentialRejected:
         message = f"{provider} refused {credential}: {said}"
-    elif may_have_created and kind is ProviderUnavailable and status not in CERTAIN_FAILURES:
+    elif may_have_created and kind is ProviderUnavailable:
         kind = OutcomeUnknown
         message = f"{provider} failed ({said}) after the request was sent: look before repeating it"
     elif status in REDIRECTS:

@@ -80,13 +80,14 @@ class Limits(BaseModel):
     model_config = FROZEN
 
     max_calls: Count | None = Field(
-        default=None, description="Calls that may run at once, watches not counted."
+        default=None, description="Calls that may run at once, but those of `max_watches`."
     )
     max_uploads: Count | None = Field(
-        default=None, description="Uploads and submits that may run at once."
+        default=None, description="Uploads, submits and retries that may run at once."
     )
     max_watches: Count | None = Field(
-        default=None, description="WatchBatch and WaitBatch calls that may run at once."
+        default=None,
+        description="WatchBatch, WaitBatch and StreamBatchResults calls that may run at once.",
     )
     calls_per_second: Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)] | None = Field(
         default=None,
@@ -102,15 +103,16 @@ class OverallLimits(Limits):
     """What all callers together may use."""
 
     max_calls: Count | None = Field(
-        default=1000, description="Calls of all callers that may run at once, watches not counted."
+        default=1000,
+        description="Calls of all callers that may run at once, but those of `max_watches`.",
     )
     max_uploads: Count | None = Field(
         default=100,
-        description="Uploads and submits of all callers that may run at once; each takes about 5 MB.",
+        description="Uploads, submits and retries of all callers that may run at once; each takes about 5 MB.",
     )
     max_watches: Count | None = Field(
         default=10_000,
-        description="WatchBatch and WaitBatch calls of all callers that may run at once.",
+        description="WatchBatch, WaitBatch and StreamBatchResults calls of all callers that may run at once.",
     )
     calls_per_second: Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)] | None = Field(
         default=None, description="Calls of all callers that may begin per second, on average."

@@ -96,7 +96,7 @@ class ServerSettings(BaseModel):
         default=30.0, description="Seconds that running calls get to end after SIGTERM."
     )
     overload_seconds: Seconds = Field(
-        default=0.5,
+        default=2.0,
         description="Seconds for which calls may queue before new ones are refused, until the queue is "
         "short again.",
     )

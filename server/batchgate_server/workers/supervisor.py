@@ -15,7 +15,7 @@ import structlog
 from batchgate_server.addresses import ensure_free, reserved
 from batchgate_server.logs import configure_logs
 from batchgate_server.process_limits import set_process_limits
-from batchgate_server.settings import ConfigurationError, Settings, applied
+from batchgate_server.settings import ConfigurationError, Problem, Settings, applied
 from batchgate_server.workers.messages import (
     Failed,
     Message,
@@ -141,6 +141,9 @@ class _Supervisor:
             self.settings = applied(self.settings, new)
         except ConfigurationError as exc:
             return Reload(None, exc.problems)
+        except Exception:  # the outermost border of this task
+            log.exception("internal error", method="reload")
+            return Reload(None, (Problem("configuration", "internal error"),))
         configure_logs(self.settings.log)
         return Reload(new)
 
@@ -177,22 +180,28 @@ class _Worker:
         try:
             while not stopping.is_set():
                 began = monotonic()
-                self.exit_code = await self._run()
+                try:
+                    exit_code = await self._run()
+                except OSError as exc:
+                    # No process could be made, as with too many open files: that may pass.
+                    log.exception("a worker cannot be started", worker=self.number)
+                    exit_code, problem = 1, exc.strerror or str(exc)
+                else:
+                    problem = f"exit code {exit_code}"
                 if stopping.is_set():
+                    # Only an end that was asked for is told by the supervisor's own.
+                    self.exit_code = exit_code
                     break
                 if not self.started.done():
                     self.started.set_exception(
-                        WorkersFailedError(
-                            f"worker {self.number} ended at its start with exit code "
-                            f"{self.exit_code}"
-                        )
+                        WorkersFailedError(f"worker {self.number} ended at its start: {problem}")
                     )
                 if monotonic() - began > LONG_LIFE_SECONDS:
                     pause = 0.0
                 log.error(
                     "a worker has ended and is started again",
                     worker=self.number,
-                    exit_code=self.exit_code,
+                    problem=problem,
                     pause_seconds=pause,
                 )
                 await _passed(stopping, pause)
