@@ -38,7 +38,7 @@ async def ensure_free(listen: str) -> None:
 
 @contextmanager
 def reserved(listen: str) -> Iterator[str]:
-    """Keep `host:port` for processes of this user that share it by SO_REUSEPORT.
+    """Keep `host:port`, that is free, for processes of this user that share it by SO_REUSEPORT.
 
     Gives the address with its real port. Nobody is listened to here: the system knows only of those
     who listen, when a connection comes.
@@ -65,9 +65,6 @@ def _share(held: ExitStack, host: str | None, port: int) -> int:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     for family, kind, protocol, _, address in found:
         place = (address[0], port, *address[2:])
-        # Whoever listens there already does not share, or is another gateway.
-        with _bound(family, kind, protocol, place):
-            pass
         sharing = _bound(family, kind, protocol, place, share=True)
         held.enter_context(sharing)
         port = sharing.getsockname()[1]

@@ -57,7 +57,9 @@ async def test_a_unary_call_without_a_deadline_gets_one(
 
 
 async def test_no_request_is_repeated_past_it(open_gateway: OpenGateway, account: Account) -> None:
-    gateway = await opened(open_gateway, account, default_deadline_seconds=SHORT)
+    openai = profiles(account)["openai"] | {"retries": 1, "retry_cap_seconds": 10.0}
+    server = {"default_deadline_seconds": SHORT}
+    gateway = await open_gateway({"providers": {"openai": openai}, "server": server})
     headers = {"retry-after": "2"}
     await account.fault(kind="answer", status=429, headers=headers, method="GET")
     failure = await ended(gateway.files.ListFiles(files.ListFilesRequest()))

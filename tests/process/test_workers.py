@@ -140,7 +140,7 @@ async def test_a_second_signal_ends_all_at_once(start: Start, account: Account) 
         gateway.signal(signal.SIGTERM)
         await eventually(lambda: len(workers(gateway)) < 2)
         gateway.signal(signal.SIGTERM)
-        code, _ = await gateway.end()
+        code, _ = await asyncio.wait_for(gateway.end(), 10)
         assert code == -signal.SIGTERM
         assert not any(psutil.pid_exists(pid) for pid in pids)
         with pytest.raises(grpc.aio.AioRpcError):
