@@ -191,7 +191,9 @@ def test_a_change_of_files_that_fails_further_on(path: Path) -> None:
     other = path.with_name("other.jsonl")
     with pytest.raises(ZeroDivisionError), log.reopening(AuditSettings(file=str(other))):
         raise ZeroDivisionError
-    assert len(open_files()) == before
+    # Others may have been closed meanwhile, as the collector comes by.
+    assert len(open_files()) <= before
+    assert other not in open_files()
     log.write("call", number=1)
     assert records(path)[0]["number"] == 1
     with log.reopening(AuditSettings()):

@@ -154,11 +154,13 @@ REFUSING = (
     {"kind": "answer", "status": 500},
     {"kind": "answer", "status": 408},
 )
+# A file's content may be anything: to a look at it these would be the file.
+NO_CONTENT = {"kind": "answer", "path_regex": r".*(?<!/content)"}
 ODD = (
-    {"kind": "answer", "status": 200, "body": "<html>Sorry</html>"},
+    {**NO_CONTENT, "status": 200, "body": "<html>Sorry</html>"},
     # To a DELETE it would be a lie: a success of which nothing was done.
-    {"kind": "answer", "status": 200, "body": {}, "method": "GET"},
-    {"kind": "answer", "status": 200, "body": {}, "method": "POST"},
+    {**NO_CONTENT, "status": 200, "body": {}, "method": "GET"},
+    {**NO_CONTENT, "status": 200, "body": {}, "method": "POST"},
     {"kind": "answer", "status": 502, "body": "<html>Bad gateway</html>"},
     {"kind": "answer", "status": 401},
 )

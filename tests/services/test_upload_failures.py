@@ -214,7 +214,7 @@ async def test_a_success_before_the_end_of_the_body_is_no_success(
     assert (failure.code, failure.reason) == ("INTERNAL", "PROVIDER_BAD_RESPONSE")
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 429])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 429, 503])
 async def test_a_clear_refusal_after_the_whole_body_is_certain(
     gateway: Gateway, account: Account, status: int
 ) -> None:

@@ -168,7 +168,7 @@ def failure(
     violations = []
     if kind is ProviderCredentialRejected:
         message = f"{provider} refused {credential}: {said}"
-    elif may_have_created and kind is ProviderUnavailable:
+    elif may_have_created and kind is ProviderUnavailable and not _declined(status, error):
         kind = OutcomeUnknown
         message = f"{provider} failed ({said}) after the request was sent: look before repeating it"
     elif status in REDIRECTS:
@@ -192,6 +192,11 @@ def failure(
 def is_redirect(error: GatewayError) -> bool:
     """Whether the provider sent the request elsewhere, so that it did nothing of it."""
     return error.metadata.get("http_status", "") in map(str, REDIRECTS)
+
+
+def _declined(status: int, error: ErrorBody) -> bool:
+    """Whether the provider itself says "not now": a 503 of a proxy may hide that the work was done."""
+    return status == 503 and bool(error.code or error.type)  # noqa: PLR2004 - an HTTP status
 
 
 def _kind(status: int, error: ErrorBody) -> type[GatewayError]:
