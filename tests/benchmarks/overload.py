@@ -19,7 +19,7 @@ from tests.benchmarks.unary import BATCH, GATEWAY_CORE, METHOD, OTHERS_CORE, REQ
 
 OK, RESOURCE_EXHAUSTED = 0, 8
 # Of what was served before, to find the rate at which the most is.
-RATES = (1.0, 1.15, 1.3)
+RATES = (1.0, 1.25, 1.5)
 FIRST_GUESS = 1200.0
 FINDING_OUT_SECONDS = 3.0
 
@@ -57,6 +57,8 @@ def figures(*, repeats: int, seconds: float) -> Iterator[Figure]:
             found = [offered(gateway.address, rate=rate, seconds=seconds) for rate in rates]
             carried = max(one.rate(OK) for one in found)
             flood = offered(gateway.address, rate=2 * carried, seconds=seconds)
+            if RESOURCE_EXHAUSTED not in flood.answers:
+                sys.exit(f"nothing was refused, so that it carries more: {flood.summary()}")
             best.append(carried)
             served.append(flood.rate(OK))
             shares.append(100 * flood.rate(OK) / carried)
