@@ -5,15 +5,11 @@ from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import NAMED_ALWAYS, CallerSettings, Limits, OverallLimits
 from batchgate_server.settings.differences import Change, applied, differences
 from batchgate_server.settings.entra import EntraSettings
+from batchgate_server.settings.forms import check_name
 from batchgate_server.settings.loading import load_settings
 from batchgate_server.settings.models import LogSettings, ServerSettings, Settings, WatchSettings
 from batchgate_server.settings.problems import ConfigurationError, Problem
-from batchgate_server.settings.profiles import (
-    AzureOpenAIProfile,
-    OpenAIProfile,
-    ProfileBase,
-    check_name,
-)
+from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileBase
 from batchgate_server.settings.tls import TLSSettings
 
 __all__ = [

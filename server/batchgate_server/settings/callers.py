@@ -7,20 +7,14 @@ from typing import Annotated, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     Field,
     ValidationInfo,
     field_validator,
 )
 
-from batchgate_server.settings.forms import FROZEN
+from batchgate_server.settings.forms import FROZEN, Count, Rate, check_name
 from batchgate_server.settings.problems import did_you_mean
-from batchgate_server.settings.profiles import (
-    Count,
-    ProfileName,
-    check_name,
-    refuse_bool,
-)
+from batchgate_server.settings.profiles import ProfileName
 
 OPERATIONS = (
     "files.read",
@@ -89,7 +83,7 @@ class Limits(BaseModel):
         default=None,
         description="WatchBatch, WaitBatch and StreamBatchResults calls that may run at once.",
     )
-    calls_per_second: Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)] | None = Field(
+    calls_per_second: Rate | None = Field(
         default=None,
         description="Calls that may begin per second, on average; a second's worth may come at once.",
     )
@@ -114,7 +108,7 @@ class OverallLimits(Limits):
         default=10_000,
         description="WatchBatch, WaitBatch and StreamBatchResults calls of all callers that may run at once.",
     )
-    calls_per_second: Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)] | None = Field(
+    calls_per_second: Rate | None = Field(
         default=None, description="Calls of all callers that may begin per second, on average."
     )
     bytes_per_day: Count | None = Field(

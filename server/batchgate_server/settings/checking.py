@@ -47,22 +47,24 @@ def _check_top(document: Document) -> None:
         del document.values["default_provider"]
         if names:
             document.report(("default_provider",), problem)
+    _check_callers(document)
+
+
+def _check_callers(document: Document) -> None:
     callers = document.values.get("callers")
-    if isinstance(callers, dict):
-        for name, caller in callers.items():
-            if isinstance(caller, dict) and "name" in caller:
-                document.report(
-                    ("callers", name, "name"), "is the table's own key, not set inside it"
-                )
-                del caller["name"]
-        tls = document.values.get("tls")
-        verified = isinstance(tls, dict) and tls.get("client_ca_file")
-        if not verified and any(
-            isinstance(one, dict) and one.get("san") for one in callers.values()
-        ):
-            document.report(("tls", "client_ca_file"), "is required where callers have a san")
-        for keys, message in problems_of(callers, names):
-            document.report(keys, message)
+    if not isinstance(callers, dict):
+        return
+    for name, caller in callers.items():
+        if isinstance(caller, dict) and "name" in caller:
+            document.report(("callers", name, "name"), "is the table's own key, not set inside it")
+            del caller["name"]
+    tls = document.values.get("tls")
+    verified = isinstance(tls, dict) and tls.get("client_ca_file")
+    named = any(isinstance(caller, dict) and caller.get("san") for caller in callers.values())
+    if named and not verified:
+        document.report(("tls", "client_ca_file"), "is required where callers have a san")
+    for keys, message in problems_of(callers, document.profiles()):
+        document.report(keys, message)
 
 
 def _guess_kind(name: str, document: Document) -> bool:

@@ -6,7 +6,6 @@ from typing import Annotated, Literal, Self
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     Field,
     ValidationInfo,
     field_validator,
@@ -19,20 +18,18 @@ from typing_extensions import override
 from batchgate_server.settings.addresses import check_listen, is_local
 from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerName, CallerSettings, OverallLimits
-from batchgate_server.settings.forms import FROZEN
-from batchgate_server.settings.problems import did_you_mean
-from batchgate_server.settings.profiles import (
-    AzureOpenAIProfile,
+from batchgate_server.settings.forms import (
+    FROZEN,
+    Bits,
+    Milliseconds,
     NoSeconds,
-    OpenAIProfile,
-    ProfileName,
     Seconds,
-    refuse_bool,
+    WholeNumber,
 )
+from batchgate_server.settings.problems import did_you_mean
+from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileName
 from batchgate_server.settings.tls import TLSSettings
 
-# gRPC holds milliseconds in 32 bits.
-Milliseconds = Annotated[float, BeforeValidator(refuse_bool), Field(ge=0.001, le=2_000_000)]
 Profile = Annotated[OpenAIProfile | AzureOpenAIProfile, Field(discriminator="kind")]
 
 
@@ -56,43 +53,30 @@ class ServerSettings(BaseModel):
 
     model_config = FROZEN
 
-    workers: Annotated[int, BeforeValidator(refuse_bool), Field(ge=1, le=256)] = Field(
+    workers: Annotated[WholeNumber, Field(ge=1, le=256)] = Field(
         default=1,
         description="Processes that share the address, for more than one core. Each has limits, watches "
         "and connections to providers of its own.",
     )
-    max_message_bytes: Annotated[
-        int,
-        BeforeValidator(refuse_bool),
-        # gRPC holds it in 32 bits; below 1 KiB not even metadata of an upload fits.
-        Field(ge=1024, le=2**31 - 1),
-    ] = Field(
+    # Below 1 KiB not even metadata of an upload fits.
+    max_message_bytes: Annotated[Bits, Field(ge=1024)] = Field(
         default=4 * 1024 * 1024, description="Bytes of the largest gRPC message that is received."
     )
-    max_connections: Annotated[int, BeforeValidator(refuse_bool), Field(ge=1, le=2**31 - 1)] = (
-        Field(
-            default=16_000,
-            description="Connections from callers that may be open at once; more are closed as they "
-            "come. Each needs an open file: fewer are taken where the system allows fewer.",
-        )
+    max_connections: Bits = Field(
+        default=16_000,
+        description="Connections from callers that may be open at once; more are closed as they "
+        "come. Each needs an open file: fewer are taken where the system allows fewer.",
     )
-    max_calls_per_connection: Annotated[
-        int, BeforeValidator(refuse_bool), Field(ge=1, le=2**31 - 1)
-    ] = Field(
+    max_calls_per_connection: Bits = Field(
         default=2_000,
         description="Calls that may run at once on one connection; a client keeps more waiting.",
     )
-    idle_connection_seconds: Annotated[
-        float,
-        BeforeValidator(refuse_bool),
-        # gRPC holds milliseconds in 32 bits.
-        Field(ge=1, le=2_000_000),
-    ] = Field(
+    idle_connection_seconds: Annotated[Milliseconds, Field(ge=1)] = Field(
         default=900.0,
         description="Seconds without a call after which a connection is closed; clients open "
         "another by themselves.",
     )
-    shutdown_grace_seconds: Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)] = Field(
+    shutdown_grace_seconds: NoSeconds = Field(
         default=30.0, description="Seconds that running calls get to end after SIGTERM."
     )
     overload_seconds: Seconds = Field(

@@ -23,34 +23,26 @@ from batchgate_server.settings.addresses import (
     check_proxy_url,
 )
 from batchgate_server.settings.entra import EntraSettings
-from batchgate_server.settings.forms import FROZEN, FilePath, HeaderWord, Secret
+from batchgate_server.settings.forms import (
+    FROZEN,
+    Count,
+    FilePath,
+    HeaderWord,
+    NoSeconds,
+    Seconds,
+    Secret,
+    Times,
+    check_name,
+)
 from batchgate_server.settings.tls_files import load_ca, load_certificate
 
 _API_VERSION = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?", re.ASCII)
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _LIFETIME = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _DAY = 86400
 # Up to this one (the newest stable dated one) api-versions neither page through files nor let files
 # expire; 2025-04-01-preview does both.
 _LAST_WITHOUT_EXPIRY = "2024-10-21"
-
-
-def refuse_bool(value: object) -> object:
-    """The value, unless it is true or false, which pydantic would read as 1 or 0."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004 - pydantic collects only ValueError
-    return value
-
-
-def check_name(name: str, what: str) -> str:
-    """The name of a table, if it is short and plain: names stand in messages, logs and metrics."""
-    if not _NAME.fullmatch(name):
-        raise ValueError(
-            f"{what}'s name must be 1 to 63 of a-z, 0-9, _, . and -, and begin with a letter "
-            "or digit"
-        )
-    return name
 
 
 def _check_api_version(version: str) -> str:
@@ -89,11 +81,7 @@ def _is_old(api_version: str) -> bool:
 
 
 ProfileName = Annotated[str, AfterValidator(lambda name: check_name(name, "a profile"))]
-Seconds = Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)]
-NoSeconds = Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)]
-Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1)]
 ProxyUrl = Annotated[SecretStr, AfterValidator(check_proxy_url)]
-Times = Annotated[int, BeforeValidator(refuse_bool), Field(ge=0)]
 Lifetime = Annotated[int | None, BeforeValidator(_read_lifetime)]
 # https://platform.openai.com/docs/api-reference/files/create and batch/create: 1 hour to 30 days.
 OpenAILifetime = Annotated[Lifetime, _within(3600, 30 * _DAY, "1 hour to 30 days")]

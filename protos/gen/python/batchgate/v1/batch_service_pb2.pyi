@@ -150,9 +150,10 @@ class CreateBatchRequest(_message.Message):
     """Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
     provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
     Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-    not shown to callers. Calls at the same time share one creation within a process of the gateway.
-    An id of a batch with another endpoint or input file is INVALID_FIELD; what differs otherwise is
-    not compared, and the batch that exists is the answer.
+    not shown to callers. Where the gateway knows its callers their name stands before it: two who
+    choose the same one mean two batches. Calls at the same time share one creation within a process
+    of the gateway. An id of a batch with another endpoint or input file is INVALID_FIELD; what differs
+    otherwise is not compared, and the batch that exists is the answer.
     """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:

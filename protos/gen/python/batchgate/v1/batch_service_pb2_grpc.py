@@ -29,6 +29,9 @@ class BatchServiceStub(object):
     """Batches of a provider.
 
     Any RPC may fail as follows, besides what its own `Errors:` list says:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED, PERMISSION_DENIED/CALLER_NOT_PERMITTED: the gateway knows
+    its callers and this is none, or it may not do that, or not with that provider or model.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT: the caller is over a limit that the gateway sets for it.
     - INVALID_ARGUMENT/PROVIDER_REQUIRED: `provider` is empty and there is no default.
     - NOT_FOUND/PROVIDER_UNKNOWN: no profile has that name.
     - INVALID_ARGUMENT/INVALID_FIELD: a field is not as its comment says.
@@ -41,6 +44,8 @@ class BatchServiceStub(object):
     use, or it has too much to do otherwise.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
     long, or the caller of a stream neither sent nor read.
+    - UNAVAILABLE/AUDIT_UNAVAILABLE: the gateway cannot record what is to be changed, and changes
+    nothing.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -101,6 +106,9 @@ class BatchServiceServicer(object):
     """Batches of a provider.
 
     Any RPC may fail as follows, besides what its own `Errors:` list says:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED, PERMISSION_DENIED/CALLER_NOT_PERMITTED: the gateway knows
+    its callers and this is none, or it may not do that, or not with that provider or model.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT: the caller is over a limit that the gateway sets for it.
     - INVALID_ARGUMENT/PROVIDER_REQUIRED: `provider` is empty and there is no default.
     - NOT_FOUND/PROVIDER_UNKNOWN: no profile has that name.
     - INVALID_ARGUMENT/INVALID_FIELD: a field is not as its comment says.
@@ -113,6 +121,8 @@ class BatchServiceServicer(object):
     use, or it has too much to do otherwise.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
     long, or the caller of a stream neither sent nor read.
+    - UNAVAILABLE/AUDIT_UNAVAILABLE: the gateway cannot record what is to be changed, and changes
+    nothing.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -123,7 +133,7 @@ class BatchServiceServicer(object):
         file was uploaded just now and is not ready yet, the call waits for it, within its deadline.
 
         Upstream: `POST /batches`, after `GET /files/{id}` where the provider processes files first
-        (Azure OpenAI).
+        (Azure OpenAI), and after `GET /files/{id}/content` for a caller who may use but some models.
 
         Errors:
         - INVALID_ARGUMENT/PROVIDER_REJECTED: the provider refuses it; the details name the field.
@@ -330,6 +340,9 @@ class BatchService(object):
     """Batches of a provider.
 
     Any RPC may fail as follows, besides what its own `Errors:` list says:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED, PERMISSION_DENIED/CALLER_NOT_PERMITTED: the gateway knows
+    its callers and this is none, or it may not do that, or not with that provider or model.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT: the caller is over a limit that the gateway sets for it.
     - INVALID_ARGUMENT/PROVIDER_REQUIRED: `provider` is empty and there is no default.
     - NOT_FOUND/PROVIDER_UNKNOWN: no profile has that name.
     - INVALID_ARGUMENT/INVALID_FIELD: a field is not as its comment says.
@@ -342,6 +355,8 @@ class BatchService(object):
     use, or it has too much to do otherwise.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
     long, or the caller of a stream neither sent nor read.
+    - UNAVAILABLE/AUDIT_UNAVAILABLE: the gateway cannot record what is to be changed, and changes
+    nothing.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 

@@ -30,6 +30,9 @@ class BatchServiceStub:
     """Batches of a provider.
 
     Any RPC may fail as follows, besides what its own `Errors:` list says:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED, PERMISSION_DENIED/CALLER_NOT_PERMITTED: the gateway knows
+      its callers and this is none, or it may not do that, or not with that provider or model.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT: the caller is over a limit that the gateway sets for it.
     - INVALID_ARGUMENT/PROVIDER_REQUIRED: `provider` is empty and there is no default.
     - NOT_FOUND/PROVIDER_UNKNOWN: no profile has that name.
     - INVALID_ARGUMENT/INVALID_FIELD: a field is not as its comment says.
@@ -42,6 +45,8 @@ class BatchServiceStub:
       use, or it has too much to do otherwise.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
       long, or the caller of a stream neither sent nor read.
+    - UNAVAILABLE/AUDIT_UNAVAILABLE: the gateway cannot record what is to be changed, and changes
+      nothing.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -56,7 +61,7 @@ class BatchServiceStub:
     file was uploaded just now and is not ready yet, the call waits for it, within its deadline.
 
     Upstream: `POST /batches`, after `GET /files/{id}` where the provider processes files first
-    (Azure OpenAI).
+    (Azure OpenAI), and after `GET /files/{id}/content` for a caller who may use but some models.
 
     Errors:
     - INVALID_ARGUMENT/PROVIDER_REJECTED: the provider refuses it; the details name the field.
@@ -173,6 +178,9 @@ class BatchServiceAsyncStub(BatchServiceStub):
     """Batches of a provider.
 
     Any RPC may fail as follows, besides what its own `Errors:` list says:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED, PERMISSION_DENIED/CALLER_NOT_PERMITTED: the gateway knows
+      its callers and this is none, or it may not do that, or not with that provider or model.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT: the caller is over a limit that the gateway sets for it.
     - INVALID_ARGUMENT/PROVIDER_REQUIRED: `provider` is empty and there is no default.
     - NOT_FOUND/PROVIDER_UNKNOWN: no profile has that name.
     - INVALID_ARGUMENT/INVALID_FIELD: a field is not as its comment says.
@@ -185,6 +193,8 @@ class BatchServiceAsyncStub(BatchServiceStub):
       use, or it has too much to do otherwise.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
       long, or the caller of a stream neither sent nor read.
+    - UNAVAILABLE/AUDIT_UNAVAILABLE: the gateway cannot record what is to be changed, and changes
+      nothing.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -196,7 +206,7 @@ class BatchServiceAsyncStub(BatchServiceStub):
     file was uploaded just now and is not ready yet, the call waits for it, within its deadline.
 
     Upstream: `POST /batches`, after `GET /files/{id}` where the provider processes files first
-    (Azure OpenAI).
+    (Azure OpenAI), and after `GET /files/{id}/content` for a caller who may use but some models.
 
     Errors:
     - INVALID_ARGUMENT/PROVIDER_REJECTED: the provider refuses it; the details name the field.
@@ -312,6 +322,9 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
     """Batches of a provider.
 
     Any RPC may fail as follows, besides what its own `Errors:` list says:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED, PERMISSION_DENIED/CALLER_NOT_PERMITTED: the gateway knows
+      its callers and this is none, or it may not do that, or not with that provider or model.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT: the caller is over a limit that the gateway sets for it.
     - INVALID_ARGUMENT/PROVIDER_REQUIRED: `provider` is empty and there is no default.
     - NOT_FOUND/PROVIDER_UNKNOWN: no profile has that name.
     - INVALID_ARGUMENT/INVALID_FIELD: a field is not as its comment says.
@@ -324,6 +337,8 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
       use, or it has too much to do otherwise.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
       long, or the caller of a stream neither sent nor read.
+    - UNAVAILABLE/AUDIT_UNAVAILABLE: the gateway cannot record what is to be changed, and changes
+      nothing.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -339,7 +354,7 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         file was uploaded just now and is not ready yet, the call waits for it, within its deadline.
 
         Upstream: `POST /batches`, after `GET /files/{id}` where the provider processes files first
-        (Azure OpenAI).
+        (Azure OpenAI), and after `GET /files/{id}/content` for a caller who may use but some models.
 
         Errors:
         - INVALID_ARGUMENT/PROVIDER_REJECTED: the provider refuses it; the details name the field.

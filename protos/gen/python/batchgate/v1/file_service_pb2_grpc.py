@@ -29,6 +29,9 @@ class FileServiceStub(object):
     """Files kept by a provider: the input of batches and their output.
 
     Any RPC may fail as follows, besides what its own `Errors:` list says:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED, PERMISSION_DENIED/CALLER_NOT_PERMITTED: the gateway knows
+    its callers and this is none, or it may not do that, or not with that provider or model.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT: the caller is over a limit that the gateway sets for it.
     - INVALID_ARGUMENT/PROVIDER_REQUIRED: `provider` is empty and there is no default.
     - NOT_FOUND/PROVIDER_UNKNOWN: no profile has that name.
     - INVALID_ARGUMENT/INVALID_FIELD: a field is not as its comment says.
@@ -41,6 +44,8 @@ class FileServiceStub(object):
     use, or it has too much to do otherwise.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
     long, or the caller of a stream neither sent nor read.
+    - UNAVAILABLE/AUDIT_UNAVAILABLE: the gateway cannot record what is to be changed, and changes
+    nothing.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -81,6 +86,9 @@ class FileServiceServicer(object):
     """Files kept by a provider: the input of batches and their output.
 
     Any RPC may fail as follows, besides what its own `Errors:` list says:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED, PERMISSION_DENIED/CALLER_NOT_PERMITTED: the gateway knows
+    its callers and this is none, or it may not do that, or not with that provider or model.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT: the caller is over a limit that the gateway sets for it.
     - INVALID_ARGUMENT/PROVIDER_REQUIRED: `provider` is empty and there is no default.
     - NOT_FOUND/PROVIDER_UNKNOWN: no profile has that name.
     - INVALID_ARGUMENT/INVALID_FIELD: a field is not as its comment says.
@@ -93,6 +101,8 @@ class FileServiceServicer(object):
     use, or it has too much to do otherwise.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
     long, or the caller of a stream neither sent nor read.
+    - UNAVAILABLE/AUDIT_UNAVAILABLE: the gateway cannot record what is to be changed, and changes
+    nothing.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -226,6 +236,9 @@ class FileService(object):
     """Files kept by a provider: the input of batches and their output.
 
     Any RPC may fail as follows, besides what its own `Errors:` list says:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED, PERMISSION_DENIED/CALLER_NOT_PERMITTED: the gateway knows
+    its callers and this is none, or it may not do that, or not with that provider or model.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT: the caller is over a limit that the gateway sets for it.
     - INVALID_ARGUMENT/PROVIDER_REQUIRED: `provider` is empty and there is no default.
     - NOT_FOUND/PROVIDER_UNKNOWN: no profile has that name.
     - INVALID_ARGUMENT/INVALID_FIELD: a field is not as its comment says.
@@ -238,6 +251,8 @@ class FileService(object):
     use, or it has too much to do otherwise.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
     long, or the caller of a stream neither sent nor read.
+    - UNAVAILABLE/AUDIT_UNAVAILABLE: the gateway cannot record what is to be changed, and changes
+    nothing.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 

@@ -30,6 +30,9 @@ class FileServiceStub:
     """Files kept by a provider: the input of batches and their output.
 
     Any RPC may fail as follows, besides what its own `Errors:` list says:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED, PERMISSION_DENIED/CALLER_NOT_PERMITTED: the gateway knows
+      its callers and this is none, or it may not do that, or not with that provider or model.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT: the caller is over a limit that the gateway sets for it.
     - INVALID_ARGUMENT/PROVIDER_REQUIRED: `provider` is empty and there is no default.
     - NOT_FOUND/PROVIDER_UNKNOWN: no profile has that name.
     - INVALID_ARGUMENT/INVALID_FIELD: a field is not as its comment says.
@@ -42,6 +45,8 @@ class FileServiceStub:
       use, or it has too much to do otherwise.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
       long, or the caller of a stream neither sent nor read.
+    - UNAVAILABLE/AUDIT_UNAVAILABLE: the gateway cannot record what is to be changed, and changes
+      nothing.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -125,6 +130,9 @@ class FileServiceAsyncStub(FileServiceStub):
     """Files kept by a provider: the input of batches and their output.
 
     Any RPC may fail as follows, besides what its own `Errors:` list says:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED, PERMISSION_DENIED/CALLER_NOT_PERMITTED: the gateway knows
+      its callers and this is none, or it may not do that, or not with that provider or model.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT: the caller is over a limit that the gateway sets for it.
     - INVALID_ARGUMENT/PROVIDER_REQUIRED: `provider` is empty and there is no default.
     - NOT_FOUND/PROVIDER_UNKNOWN: no profile has that name.
     - INVALID_ARGUMENT/INVALID_FIELD: a field is not as its comment says.
@@ -137,6 +145,8 @@ class FileServiceAsyncStub(FileServiceStub):
       use, or it has too much to do otherwise.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
       long, or the caller of a stream neither sent nor read.
+    - UNAVAILABLE/AUDIT_UNAVAILABLE: the gateway cannot record what is to be changed, and changes
+      nothing.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 
@@ -216,6 +226,9 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
     """Files kept by a provider: the input of batches and their output.
 
     Any RPC may fail as follows, besides what its own `Errors:` list says:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED, PERMISSION_DENIED/CALLER_NOT_PERMITTED: the gateway knows
+      its callers and this is none, or it may not do that, or not with that provider or model.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT: the caller is over a limit that the gateway sets for it.
     - INVALID_ARGUMENT/PROVIDER_REQUIRED: `provider` is empty and there is no default.
     - NOT_FOUND/PROVIDER_UNKNOWN: no profile has that name.
     - INVALID_ARGUMENT/INVALID_FIELD: a field is not as its comment says.
@@ -228,6 +241,8 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
       use, or it has too much to do otherwise.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT, DEADLINE_EXCEEDED/CALLER_IDLE: a call without a deadline took too
       long, or the caller of a stream neither sent nor read.
+    - UNAVAILABLE/AUDIT_UNAVAILABLE: the gateway cannot record what is to be changed, and changes
+      nothing.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
 

@@ -99,7 +99,7 @@ class ListProvidersResponse(_message.Message):
     PROVIDERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Provider]:
-        """All profiles, in the order of the configuration."""
+        """The profiles that the caller may use, in the order of the configuration."""
 
     def __init__(
         self,

@@ -47,11 +47,14 @@ class ProviderServiceServicer(object):
     """
 
     def ListProviders(self, request, context):
-        """Lists the profiles. Nothing in the answer is secret.
+        """Lists the profiles that the caller may use. Nothing in the answer is secret.
 
         Upstream: none, or `GET /batches?limit=1` per profile with `check_health`.
 
         Errors:
+        - UNAUTHENTICATED/CALLER_UNAUTHENTICATED: the gateway knows its callers, and this is none.
+        - RESOURCE_EXHAUSTED/CALLER_LIMIT, RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: the caller, or all
+        together, ask for too much.
         - DEADLINE_EXCEEDED/CALL_TIMEOUT: the call has no deadline and took too long.
         - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
         """

@@ -34,11 +34,14 @@ class ProviderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ProviderServiceAsyncStub: ...
     ListProviders: _grpc.UnaryUnaryMultiCallable[_provider_service_pb2.ListProvidersRequest, _provider_service_pb2.ListProvidersResponse]
-    """Lists the profiles. Nothing in the answer is secret.
+    """Lists the profiles that the caller may use. Nothing in the answer is secret.
 
     Upstream: none, or `GET /batches?limit=1` per profile with `check_health`.
 
     Errors:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED: the gateway knows its callers, and this is none.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT, RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: the caller, or all
+      together, ask for too much.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT: the call has no deadline and took too long.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
@@ -49,11 +52,14 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListProviders: _aio.UnaryUnaryMultiCallable[_provider_service_pb2.ListProvidersRequest, _provider_service_pb2.ListProvidersResponse]  # type: ignore[assignment]
-    """Lists the profiles. Nothing in the answer is secret.
+    """Lists the profiles that the caller may use. Nothing in the answer is secret.
 
     Upstream: none, or `GET /batches?limit=1` per profile with `check_health`.
 
     Errors:
+    - UNAUTHENTICATED/CALLER_UNAUTHENTICATED: the gateway knows its callers, and this is none.
+    - RESOURCE_EXHAUSTED/CALLER_LIMIT, RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: the caller, or all
+      together, ask for too much.
     - DEADLINE_EXCEEDED/CALL_TIMEOUT: the call has no deadline and took too long.
     - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
     """
@@ -67,11 +73,14 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _provider_service_pb2.ListProvidersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_provider_service_pb2.ListProvidersResponse, _abc.Awaitable[_provider_service_pb2.ListProvidersResponse]]:
-        """Lists the profiles. Nothing in the answer is secret.
+        """Lists the profiles that the caller may use. Nothing in the answer is secret.
 
         Upstream: none, or `GET /batches?limit=1` per profile with `check_health`.
 
         Errors:
+        - UNAUTHENTICATED/CALLER_UNAUTHENTICATED: the gateway knows its callers, and this is none.
+        - RESOURCE_EXHAUSTED/CALLER_LIMIT, RESOURCE_EXHAUSTED/GATEWAY_OVERLOADED: the caller, or all
+          together, ask for too much.
         - DEADLINE_EXCEEDED/CALL_TIMEOUT: the call has no deadline and took too long.
         - UNAVAILABLE/SERVER_DRAINING: this gateway is shutting down; another replica will answer.
         """
