@@ -1,22 +1,16 @@
 """The gateway's certificate: shown in each handshake as its files are at that time."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import grpc
 import structlog
 
 from batchgate_server.settings import TLSSettings
 from batchgate_server.settings.certificates import Identity, read_identity
-
-# At most so often are the files looked at; a look takes some microseconds.
-LOOK_SECONDS = 1.0
-
-_State = tuple[tuple[int, int, int, int] | None, ...]
+from batchgate_server.settings.followed import Followed
 
 
 class ServerCertificate:
@@ -35,12 +29,11 @@ class ServerCertificate:
             ValueError: they changed since the settings were checked, and cannot be used.
         """
         self._settings = settings
-        self._clock = clock
         self._log = structlog.stdlib.get_logger()
         self._turn = threading.Lock()
+        files = (settings.certificate_file, settings.key_file, settings.client_ca_file)
         # Looked at before they are read: what changes meanwhile is seen by the next look.
-        self._state = self._look()
-        self._next_look = clock() + LOOK_SECONDS
+        self._files = Followed([file for file in files if file], clock=clock)
         self._refusal: str | None = None
         self._identity = self._read()
 
@@ -59,19 +52,14 @@ class ServerCertificate:
         if not self._turn.acquire(blocking=False):
             return None
         try:
-            now = self._clock()
-            if now < self._next_look:
-                return None
-            self._next_look = now + LOOK_SECONDS
-            return self._look_again()
+            return self._look_again() if self._files.is_due() else None
         finally:
             self._turn.release()
 
     def _look_again(self) -> grpc.ServerCertificateConfiguration | None:
-        state = self._look()
-        if state == self._state and self._refusal is None:
+        # What was refused is read again: it may have been read while it was written.
+        if not self._files.have_changed() and self._refusal is None:
             return None
-        self._state = state
         try:
             identity = self._read()
         except ValueError as problem:
@@ -108,23 +96,6 @@ class ServerCertificate:
             self._settings.key_file,
             client_ca_file=self._settings.client_ca_file,
         )
-
-    def _look(self) -> _State:
-        files = (
-            self._settings.certificate_file,
-            self._settings.key_file,
-            self._settings.client_ca_file,
-        )
-        return tuple(_state_of(file) for file in files if file is not None)
-
-
-def _state_of(file: Path) -> tuple[int, int, int, int] | None:
-    # Of what links lead to: Kubernetes swaps a link in the middle of the path.
-    try:
-        found = os.stat(file)  # noqa: PTH116 - a third of the time of the other one
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _configuration(identity: Identity) -> grpc.ServerCertificateConfiguration:

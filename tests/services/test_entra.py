@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from batchgate.v1 import batch_service_pb2 as pb
-from batchgate_server.settings import secret_files
+from batchgate_server.settings import followed
 from tests.certificates import Authority
 from tests.conftest import Account, Gateway, OpenGateway
 from tests.services.calls import OF_PROVIDERS, call, failed
@@ -335,7 +335,7 @@ async def test_a_new_client_secret_in_a_file_is_used(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(secret_files, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(followed, "LOOK_SECONDS", 3600.0)
     (tmp_path / "secret").write_text("first")
     config = tmp_path / "batchgate.toml"
     config.write_text(

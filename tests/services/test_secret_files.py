@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from batchgate.v1 import batch_service_pb2 as pb
-from batchgate_server.settings import secret_files
+from batchgate_server.settings import followed
 from tests.conftest import Account, Gateway, OpenGateway
 from tests.services.calls import CALLS, call, failed
 from tests.status import failure_of
@@ -54,13 +54,13 @@ def open_one(open_gateway: OpenGateway, account: Account, key_file: Path, tmp_pa
 @pytest.fixture
 def looking_always(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is looked at for each request, and not once a second."""
-    monkeypatch.setattr(secret_files, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(followed, "LOOK_SECONDS", 0.0)
 
 
 @pytest.fixture
 def looking_never(monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is looked at after a refusal only."""
-    monkeypatch.setattr(secret_files, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(followed, "LOOK_SECONDS", 3600.0)
 
 
 async def count(account: Account) -> int:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from batchgate_server.providers import connections
 from batchgate_server.providers.connections import profile_transport
-from batchgate_server.settings import secret_files
+from batchgate_server.settings import followed
 from tests.certificates import Authority, Issued
 from tests.conftest import Account, Gateway, OpenGateway
 from tests.services.calls import call, failed
@@ -60,8 +60,7 @@ def open_one(open_gateway: OpenGateway, account: Account) -> Open:
 @pytest.fixture
 def looking_always(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are looked at for each request, and not once a second."""
-    monkeypatch.setattr(connections, "LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(secret_files, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(followed, "LOOK_SECONDS", 0.0)
 
 
 def client_files(issued: Issued) -> dict[str, Path]:

@@ -9,8 +9,7 @@ import grpc
 import pytest
 from structlog.testing import capture_logs
 
-from batchgate_server import tls
-from batchgate_server.settings import TLSSettings
+from batchgate_server.settings import TLSSettings, followed
 from tests.certificates import Authority, Issued
 from tests.tls.conftest import OpenTLS, call, channel_to, serial_shown, tls_of
 from tests.tls.volume import Volume
@@ -19,7 +18,7 @@ from tests.tls.volume import Volume
 @pytest.fixture
 def at_every_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files are looked at in each handshake, so that tests need not wait."""
-    monkeypatch.setattr(tls, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(followed, "LOOK_SECONDS", 0.0)
 
 
 def told(logs: list[Any], level: str) -> list[dict[str, Any]]:
@@ -193,7 +192,7 @@ async def test_files_are_looked_at_once_a_second(
     authority: Authority, server: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     times = [100.0]
-    certificate = tls.ServerCertificate(
+    certificate = ServerCertificate(
         TLSSettings(certificate_file=server.certificate_file, key_file=server.key_file),
         clock=lambda: times[-1],
     )

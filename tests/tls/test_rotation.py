@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batchgate_server import tls
+from batchgate_server.settings import followed
 from tests.process.conftest import Serve
 from tests.process.conftest import serve as serve  # noqa: PLC0414 - a fixture
 from tests.tls.conftest import OpenTLS
@@ -16,7 +16,7 @@ from tests.tls.rotation import Rotation
 async def test_no_call_fails(
     open_tls: OpenTLS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(followed, "LOOK_SECONDS", 0.02)
     rotation = Rotation(tmp_path)
     gateway = await open_tls(tls=rotation.settings())
     async with rotation.callers(gateway.address, each=3):

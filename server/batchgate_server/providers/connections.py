@@ -10,8 +10,8 @@ import structlog
 from batchgate_server.rest.transport import open_transport
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
 from batchgate_server.settings.addresses import check_proxy_url
-from batchgate_server.settings.credentials import stamp
-from batchgate_server.settings.secret_files import LOOK_SECONDS, SecretSource
+from batchgate_server.settings.followed import Followed
+from batchgate_server.settings.secret_files import SecretSource
 from batchgate_server.settings.tls_files import load_ca, load_certificate
 
 Profile = OpenAIProfile | AzureOpenAIProfile
@@ -76,32 +76,17 @@ class RenewedTls:
 
     def __init__(self, profile: Profile, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._profile = profile
-        self._clock = clock
-        self._files = [
-            path
-            for path in (
-                profile.ca_file,
-                profile.client_certificate_file,
-                profile.client_key_file,
-            )
-            if path
-        ]
-        self._stamps = list(map(stamp, self._files))
-        self._look_at = clock() + LOOK_SECONDS
+        files = (profile.ca_file, profile.client_certificate_file, profile.client_key_file)
+        self._files = Followed([path for path in files if path], clock=clock)
         self._context = _context(profile)
 
     def current(self) -> ssl.SSLContext:
         """The settings; the files are looked at once a second at most."""
-        if (now := self._clock()) >= self._look_at:
-            self._look_at = now + LOOK_SECONDS
-            self._look()
+        if self._files.is_due() and self._files.have_changed():
+            self._renew()
         return self._context
 
-    def _look(self) -> None:
-        stamps = list(map(stamp, self._files))
-        if stamps == self._stamps:
-            return
-        self._stamps = stamps
+    def _renew(self) -> None:
         try:
             self._context = _context(self._profile)
         except ValueError as problem:

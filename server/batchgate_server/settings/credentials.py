@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
+from batchgate_server.settings.followed import Stamp, stamp
+
 AnySecret = TypeVar("AnySecret", bound=SecretStr)
 
 # Below a profile.
@@ -24,11 +26,11 @@ _LONGEST_SECRET = 64 * 1024
 class FileSecret(SecretStr):
     """A secret that was read from a file, and may be read again."""
 
-    def __init__(self, value: str, *, path: Path, stamp: tuple[int, ...] | None) -> None:
+    def __init__(self, value: str, *, path: Path, stamp: Stamp) -> None:
         super().__init__(value)
         self.path = path
         self.stamp = stamp
-        """The file's state before it was read; see `secret_files`."""
+        """The file's state before it was read."""
 
     def __eq__(self, other: object) -> bool:
         """Whether it is the same secret in the same file."""
@@ -95,15 +97,6 @@ def read_secret(path: Path) -> FileSecret:
     # Before it is read: a change in between is then seen as one.
     seen = stamp(path)
     return _checked(FileSecret(_read(path), path=path, stamp=seen), f"the file {path}")
-
-
-def stamp(path: Path) -> tuple[int, ...] | None:
-    """What differs once a file has been written or replaced; None where there is none."""
-    try:
-        status = path.stat()  # of the target: Kubernetes swaps a mount by a symbolic link
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _checked(secret: AnySecret, source: str) -> AnySecret:

@@ -1,4 +1,4 @@
-"""Secrets in files, which change while the gateway runs: keys rotate, Kubernetes swaps mounts."""
+"""Secrets as they are now: those in files are followed."""
 
 import os
 import time
@@ -8,10 +8,9 @@ from pathlib import Path
 import structlog
 from pydantic import SecretStr
 
-from batchgate_server.settings.credentials import FileSecret, check_secret, read_secret, stamp
+from batchgate_server.settings.credentials import FileSecret, check_secret, read_secret
+from batchgate_server.settings.followed import Followed
 
-# Between two looks at a file.
-LOOK_SECONDS = 1.0
 # How many values of the past are still taken out of messages: a provider may quote one late.
 REMEMBERED = 3
 log = structlog.stdlib.get_logger()
@@ -27,35 +26,31 @@ class SecretSource:
         check: Callable[[SecretStr], SecretStr] = check_secret,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._path = secret.path if isinstance(secret, FileSecret) else None
-        self._stamp = secret.stamp if isinstance(secret, FileSecret) else None
         self._check = check
-        self._clock = clock
-        self._look_at = clock() + LOOK_SECONDS
+        self._path = secret.path if isinstance(secret, FileSecret) else None
+        if isinstance(secret, FileSecret):
+            self._file = Followed([secret.path], stamps=[secret.stamp], clock=clock)
         self._known = [secret.get_secret_value()]
 
     def current(self) -> str:
         """The secret; its file is looked at once a second at most."""
-        if self._path is not None and (now := self._clock()) >= self._look_at:
-            self._look_at = now + LOOK_SECONDS
+        if self._path is not None and self._file.is_due():
             self._look(self._path)
         return self._known[-1]
 
     def newest(self) -> str:
         """The secret, after a look at its file in any case."""
-        self._look_at = 0.0
-        return self.current()
+        if self._path is not None:
+            self._look(self._path)
+        return self._known[-1]
 
     def known(self) -> Sequence[str]:
         """The secret, and those that it was before."""
         return self._known
 
     def _look(self, path: Path) -> None:
-        seen = stamp(path)
-        if seen == self._stamp:
+        if not self._file.have_changed():
             return
-        # Noted before it is read: a change in between is then seen the next time.
-        self._stamp = seen
         try:
             value = self._check(read_secret(path)).get_secret_value()
         except ValueError as problem:
