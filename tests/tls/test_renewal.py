@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from batchgate_server.settings import TLSSettings, followed
+from batchgate_server.tls import ServerCertificate
 from tests.certificates import Authority, Issued
 from tests.tls.conftest import OpenTLS, call, channel_to, serial_shown, tls_of
 from tests.tls.volume import Volume
