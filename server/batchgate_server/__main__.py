@@ -18,6 +18,8 @@ from batchgate_server.server_options import connection_limit
 from batchgate_server.settings import Settings
 from batchgate_server.workers.place import Place
 
+LAST_SECONDS = 2.0
+
 
 def serve(
     settings: Settings,
@@ -106,4 +108,11 @@ async def _serve(
         grace_seconds=server.shutdown_grace_seconds,
     )
     await application.stop(delay_seconds=server.drain_delay_seconds)
+    await _others_ended()
     log.info("stopped")
+
+
+async def _others_ended() -> None:
+    """Wait until gRPC's tasks of calls that came last are over; the end of the loop would break them."""
+    if others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others, timeout=LAST_SECONDS)
