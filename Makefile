@@ -37,8 +37,9 @@ lint: $(SETUP) ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-protos: $(SETUP) ## Make protos/gen/python anew
-	$(BIN)/python protos/generate.py
+protos: $(SETUP) ## Make all generated code anew: Python, Go, TypeScript, Java
+	bash .ci/tools
+	$(BIN)/python protos/generate.py --clients
 
 bench: $(SETUP) ## Measure speed and memory (minutes)
 	$(BIN)/python -m tests.benchmarks

@@ -1,17 +1,28 @@
-"""The only producer of `gen/`: Python messages, stubs and their types from the protos.
+"""The only producer of generated code: messages and stubs of each language, from the protos.
 
-`python protos/generate.py` writes `protos/gen/python`; with `--check` it writes nothing and exits
-with 1 if that folder is not current.
+`python protos/generate.py` writes `protos/gen/python`; with `--clients` also what the clients in
+other languages stand on, by `buf.gen.yaml` and the tools that `.ci/tools` installs. With `--check`
+it writes nothing and exits with 1 if something is not current.
 """
 
 import argparse
 import importlib.resources
+import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+TOOLS = ROOT / "build" / "tools" / "bin"
+PYTHON = Path("protos/gen/python")
+# As `buf.gen.yaml` has them, below `clients`. Nothing else is kept in these folders.
+CLIENTS = (
+    Path("clients/go/batchgate"),
+    Path("clients/typescript/src/gen"),
+    Path("clients/java/src/generated/java"),
+)
 PACKAGE = Path("batchgate/v1")
 INITS = {
     Path(
@@ -22,8 +33,10 @@ INITS = {
 }
 
 
-def generate(target: Path) -> None:
-    """Write all generated files under `target`."""
+def generate_python(root: Path) -> None:
+    """Write Python's files below `root`, as they lie in the project."""
+    target = root / PYTHON
+    target.mkdir(parents=True)
     scripts = Path(sys.executable).parent
     wellknown = importlib.resources.files("grpc_tools") / "_proto"
     subprocess.run(  # noqa: S603 - our own arguments
@@ -49,6 +62,25 @@ def generate(target: Path) -> None:
         (target / name).write_text(text)
 
 
+def generate_clients(root: Path) -> None:
+    """Write the other languages' files below `root`, as they lie in the project."""
+    if not (TOOLS / "buf").exists():
+        sys.exit("the tools are missing; install them with: bash .ci/tools")
+    subprocess.run(  # noqa: S603 - our own arguments
+        [
+            TOOLS / "buf",
+            "generate",
+            "--template",
+            HERE / "buf.gen.yaml",
+            "--output",
+            root / "clients",
+        ],
+        check=True,
+        cwd=HERE,
+        env={**os.environ, "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}"},
+    )
+
+
 def contents(root: Path) -> dict[Path, bytes]:
     """All files under `root`, by relative path."""
     return {
@@ -62,26 +94,36 @@ def main() -> int:
     """Generate, or check; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; 1 if not current")
+    parser.add_argument("--clients", action="store_true", help="all languages, not Python alone")
     arguments = parser.parse_args()
-    committed = HERE / "gen" / "python"
+    folders = (PYTHON, *CLIENTS) if arguments.clients else (PYTHON,)
     with tempfile.TemporaryDirectory() as directory:
         fresh = Path(directory)
-        generate(fresh)
-        wanted, present = contents(fresh), contents(committed) if committed.exists() else {}
+        generate_python(fresh)
+        if arguments.clients:
+            generate_clients(fresh)
+        wanted = {
+            folder / path: text
+            for folder in folders
+            for path, text in contents(fresh / folder).items()
+        }
+    present = {
+        folder / path: text for folder in folders for path, text in contents(ROOT / folder).items()
+    }
     stale = sorted(
         path for path in wanted.keys() | present.keys() if wanted.get(path) != present.get(path)
     )
     for path in stale:
         sys.stderr.write(f"{'not current' if arguments.check else 'written'}: {path}\n")
         if not arguments.check:
-            target = committed / path
+            target = ROOT / path
             if path in wanted:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(wanted[path])
             else:
                 target.unlink()
     if arguments.check and stale:
-        sys.stderr.write("run `make protos` and commit protos/gen\n")
+        sys.stderr.write("run `make protos` and commit what it writes\n")
         return 1
     return 0
 
