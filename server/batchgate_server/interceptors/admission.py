@@ -6,6 +6,7 @@ one begins, and those that have begun go on. Then the queue is here, where its l
 """
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -97,6 +98,8 @@ class Admission:
 
     def _turned(self) -> None:
         """The loop has turned once more."""
+        # gRPC's own threads bring what is new, and on a single core they would not get to it.
+        os.sched_yield()
         self._turns += 1
         self._quiet = 0 if self._came else self._quiet + 1
         self._came = False
