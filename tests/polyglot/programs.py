@@ -24,6 +24,7 @@ class Program:
 
 
 PROGRAMS = (
+    Program("python", run=(sys.executable, "clients/conformance/with_python.py")),
     Program(
         "grpcurl",
         run=(sys.executable, "clients/conformance/with_grpcurl.py"),
