@@ -88,6 +88,27 @@ def world(sandbox_url: str, directory: Path) -> Iterator[World]:
         yield World(address, variables)
 
 
+@contextlib.contextmanager
+def plain_gateway(sandbox_url: str, directory: Path) -> Iterator[str]:
+    """The address of a gateway without callers and with one provider, until the block ends."""
+    configuration = directory / "gateway.toml"
+    configuration.write_text(
+        f"""
+[watch]
+first_poll_seconds = 0.05
+slowest_poll_seconds = 0.1
+
+[providers.openai]
+kind = "openai"
+base_url = "{sandbox_url}/v1"
+api_key = {{ env = "KEY_SOUND" }}
+"""
+    )
+    keys = {"sound": secret(f"sk-{uuid.uuid4().hex}")}
+    with _gateway(configuration, log=directory / "gateway.log", keys=keys) as address:
+        yield address
+
+
 def _providers(url: str, keys: dict[str, str]) -> str:
     def openai(name: str, *lines: str, key: str = "sound", base_url: str = f"{url}/v1") -> str:
         # What fails is not tried again, and a provider in trouble is never left alone.

@@ -8,6 +8,9 @@ import pytest
 
 from batchgate_client import AsyncClient, Client
 from tests.conftest import Account, Gateway, OpenGateway, profiles
+from tests.process.conftest import serve, start
+
+__all__ = ["serve", "start"]
 
 _NOTHING = object()
 
