@@ -27,7 +27,9 @@ def test_its_form() -> None:
 
 
 def test_its_tests(lives: Lives) -> None:
-    told = carried_out("go", "test", "-race", "-count=1", "-v", "./...", cwd=CLIENT, **lives.environment())
+    told = carried_out(
+        "go", "test", "-race", "-count=1", "-v", "./...", cwd=CLIENT, **lives.environment()
+    )
     assert "--- SKIP" not in told
     assert told.count("--- PASS") > 8
 
