@@ -190,9 +190,10 @@ def test_every_part_is_known() -> None:
     assert parts == LAYERS.keys() | ABOVE | BESIDE.keys()
 
 
-def test_the_generated_code_is_current() -> None:
+@pytest.mark.parametrize("generator", ["protos/generate.py", "clients/python/generate_sync.py"])
+def test_the_generated_code_is_current(generator: str) -> None:
     done = subprocess.run(
-        [sys.executable, ROOT / "protos" / "generate.py", "--check"],
+        [sys.executable, ROOT / generator, "--check"],
         capture_output=True,
         text=True,
         check=False,

@@ -12,7 +12,7 @@ _NAMED = re.compile(r"\$\{(\w+)\}")
 _ID = re.compile(r"\b(?:file|batch|req|chatcmpl|resp)[-_](?:sandbox[-_])?[0-9A-Za-z]{16,}\b")
 _VARYING = (
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"), "TIME"),
-    (re.compile(r"(?<=\"created\": )\d+|(?<=\"created\":)\d+"), "TIME"),
+    (re.compile(r"(?<=\\\"created\\\":)\d+"), "TIME"),  # in a body's text, escaped
     (re.compile(r"(?<=127\.0\.0\.1:)\d+"), "PORT"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "UUID"),
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "conformance"
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,13 @@ class Program:
 
 
 PROGRAMS = (
+    Program("python", run=(sys.executable, "clients/conformance/with_python.py")),
+    Program(
+        "go",
+        build=(("go", "-C", "clients/go", "build", "-o", f"{BUILD}/go", "./internal/conformance"),),
+        run=(f"{BUILD}/go",),
+        tools=("go",),
+    ),
     Program(
         "grpcurl",
         run=(sys.executable, "clients/conformance/with_grpcurl.py"),

@@ -110,7 +110,7 @@ def test_all_languages_say_the_same(program: Program, lines: LinesOf) -> None:
     different = [
         pair for pair in zip(same(first), same(printed), strict=True) if len(set(pair)) > 1
     ]
-    assert different == []
+    assert not different, "\n".join(f"- {one}\n+ {other}" for one, other in different)
 
 
 def _without_what_varies(line: dict[str, Any]) -> dict[str, Any]:

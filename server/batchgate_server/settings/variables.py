@@ -15,6 +15,14 @@ from batchgate_server.settings.entra import EntraSettings
 from batchgate_server.settings.problems import Problem
 
 CONFIG_VARIABLE = "BATCHGATE_CONFIG"
+# What clients and the command line read; a shell that calls a gateway may also start one.
+_CLIENTS = {
+    f"{PREFIX}{name}"
+    for name in (
+        *("ADDRESS", "PROVIDER", "TOKEN", "TOKEN_FILE", "TIMEOUT"),
+        *("TLS", "TLS_CA", "TLS_CERT", "TLS_KEY"),
+    )
+}
 
 # Kubernetes gives every pod such variables for each service of its namespace; one named
 # batchgate or batchgate-… must not keep the gateway from starting.
@@ -49,7 +57,7 @@ def read_variables(environment: Mapping[str, str], document: Document) -> list[E
 
 
 def _is_foreign(variable: str, value: str) -> bool:
-    if variable == CONFIG_VARIABLE or _SERVICE_LINK.fullmatch(variable):
+    if variable == CONFIG_VARIABLE or variable in _CLIENTS or _SERVICE_LINK.fullmatch(variable):
         return True
     return bool(_SERVICE_PORT.fullmatch(variable) and _SERVICE_PORT_VALUE.match(value))
 

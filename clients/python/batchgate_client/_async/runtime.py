@@ -1,0 +1,75 @@
+"""What differs between the async and the sync client beyond words."""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import grpc
+
+from batchgate_client.connection import Tls, channel_options
+from batchgate_client.sources import Regrouped, slices
+
+Item = TypeVar("Item")
+Source: TypeAlias = Any
+"""A path, bytes, a binary file (also an async one), or an iterable or async iterable of bytes."""
+
+sleep = asyncio.sleep
+Interrupted = asyncio.CancelledError
+
+
+def open_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
+    """A channel to the gateway. It connects with the first call."""
+    options = channel_options(tls)
+    if tls is None:
+        return grpc.aio.insecure_channel(address, options=options)
+    return grpc.aio.secure_channel(address, tls.credentials(), options=options)
+
+
+def begin(method: Callable[..., Any], requests: AsyncIterator[Any], **options: object) -> Any:  # noqa: ANN401 - a call of grpc.aio
+    """The call of an RPC whose caller streams."""
+    return method(requests, **options)
+
+
+async def result_of(call: Any) -> Any:  # noqa: ANN401 - likewise
+    """Its response."""
+    return await call
+
+
+async def chunks_of(source: Source, size: int) -> AsyncIterator[bytes]:
+    """The source's bytes in pieces of at most `size`."""
+    match source:
+        case str() | Path():
+            with await asyncio.to_thread(open, source, "rb") as file:
+                while piece := await asyncio.to_thread(file.read, size):
+                    yield piece
+        case bytes() | bytearray() | memoryview():
+            for piece in slices(source, size):
+                yield piece
+        case _ if hasattr(source, "read"):
+            while piece := await _read(source, size):
+                yield piece
+        case _:
+            regrouped = Regrouped(size)
+            async for given in each(source):
+                for piece in regrouped.add(given):
+                    yield piece
+            for piece in regrouped.rest():
+                yield piece
+
+
+async def _read(file: Any, size: int) -> bytes:  # noqa: ANN401 - files of many libraries
+    if inspect.iscoroutinefunction(file.read):
+        return bytes(await file.read(size))
+    return bytes(await asyncio.to_thread(file.read, size))
+
+
+async def each(items: Iterable[Item] | AsyncIterable[Item]) -> AsyncIterator[Item]:
+    """The items of either kind of iterable."""
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+    else:
+        for item in items:
+            yield item

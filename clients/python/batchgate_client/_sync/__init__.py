@@ -1,0 +1,1 @@
+"""The sync client: made from `_async` by `generate_sync.py`, but for `runtime.py`."""

@@ -1,0 +1,188 @@
+# Made from `_async` by generate_sync.py; not to be edited.
+"""What the calls of all services share: who calls, for how long, and how a failure comes out."""
+
+import dataclasses
+import math
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, Self, TypeVar
+
+import grpc
+
+from batchgate.v1.batch_service_pb2_grpc import BatchServiceStub
+from batchgate.v1.file_service_pb2_grpc import FileServiceStub
+from batchgate.v1.provider_service_pb2_grpc import ProviderServiceStub
+from batchgate_client._sync.runtime import Interrupted, begin, open_channel, result_of, sleep
+from batchgate_client.connection import DEFAULT_ADDRESS, Identity, Tls
+from batchgate_client.errors import error_of
+from batchgate_client.patience import Patience
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Stream = Callable[..., Any]
+
+TIMEOUT_SECONDS, CREATION_SECONDS, PATIENCE_SECONDS = 60.0, 900.0, 300.0
+
+
+class Calls:
+    """A channel, and what goes along with each call on it."""
+
+    # Tests have a time of their own.
+    _clock = staticmethod(time.monotonic)
+    _sleep = staticmethod(sleep)
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        provider: str = "",
+        token: str | None = None,
+        tls: Tls | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        patience: float = PATIENCE_SECONDS,
+        provider_key: str | None = None,
+        metadata: tuple[tuple[str, str], ...] = (),
+        channel: grpc.Channel | None = None,
+    ) -> None:
+        self._identity = Identity(provider, token, provider_key, metadata)
+        self._timeout = timeout
+        self._patience = patience
+        self._own_channel = channel is None
+        self._channel = channel if channel is not None else open_channel(address, tls)
+        self.files = FileServiceStub(self._channel)
+        """The stub of FileService, for what the methods here do not offer."""
+        self.batches = BatchServiceStub(self._channel)
+        """The stub of BatchService."""
+        self.providers = ProviderServiceStub(self._channel)
+        """The stub of ProviderService."""
+
+    def using(
+        self,
+        *,
+        provider: str | None = None,
+        token: str | None = None,
+        provider_key: str | None = None,
+        metadata: tuple[tuple[str, str], ...] | None = None,
+        timeout: float | None = None,
+    ) -> Self:
+        """A client on the same channel in which what is given here counts instead.
+
+        It is not to be closed; the first one is.
+        """
+        given = {"provider": provider, "token": token, "provider_key": provider_key}
+        changes: dict[str, Any] = {**given, "metadata": metadata}
+        other: Self = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._own_channel = False
+        other._timeout = self._timeout if timeout is None else timeout
+        other._identity = dataclasses.replace(
+            self._identity, **{name: one for name, one in changes.items() if one is not None}
+        )
+        return other
+
+    def close(self) -> None:
+        """Close the channel, unless it was given by the caller."""
+        if self._own_channel:
+            self._channel.close()
+
+    def __enter__(self) -> Self:
+        """The client itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def _provider(self, provider: str | None) -> str:
+        return self._identity.provider if provider is None else provider
+
+    def _options(self, timeout: float | None, default: float | None) -> dict[str, Any]:
+        seconds = default if timeout is None else timeout
+        bounded = None if seconds is None or math.isinf(seconds) else seconds
+        return {"timeout": bounded, "metadata": self._identity.headers()}
+
+    def _unary(
+        self,
+        method: Callable[..., Response],
+        request: object,
+        *,
+        timeout: float | None,
+        default: float | None = None,
+    ) -> Response:
+        """One call; `default` is its timeout where it is not the client's."""
+        options = self._options(timeout, self._timeout if default is None else default)
+        try:
+            return method(request, **options)
+        except grpc.RpcError as failed:
+            raise error_of(failed) from failed
+
+    def _sent(
+        self,
+        method: Callable[..., Response],
+        requests: Iterator[Request],
+        *,
+        timeout: float | None,
+    ) -> Response:
+        """One call whose caller streams. What fails while reading the caller's own source is raised as it is."""
+        watched = _Watched(requests)
+        call = begin(method, watched.requests(), **self._options(timeout, None))
+        watched.begun(call)
+        try:
+            response: Response = result_of(call)
+        except (grpc.RpcError, Interrupted) as failed:
+            # gRPC only tells that the call was cancelled.
+            if watched.failure is not None:
+                raise watched.failure from None
+            if isinstance(failed, grpc.RpcError):
+                raise error_of(failed) from failed
+            raise
+        return response
+
+    def _received(
+        self, following: Callable[[], tuple[Stream, object] | None], *, timeout: float | None
+    ) -> Generator[Any, None, None]:
+        """The messages of a stream that is begun anew where it breaks off.
+
+        `following` gives the method and the request, which goes on where the messages so far have
+        ended; None where nothing is left.
+        """
+        patience = Patience(self._patience, clock=self._clock)
+        while (next_call := following()) is not None:
+            method, request = next_call
+            call = method(request, **self._options(timeout, None))
+            try:
+                for message in call:
+                    patience.progress()
+                    yield message
+                return
+            except grpc.RpcError as failed:
+                self._sleep(patience.pause(error_of(failed)))
+            finally:
+                call.cancel()
+
+
+class _Watched:
+    """Requests, and what went wrong with reading them."""
+
+    def __init__(self, requests: Iterable[Any]) -> None:
+        self._requests = requests
+        self._call: Any = None
+        self._begun = threading.Event()
+        self.failure: Exception | None = None
+
+    def begun(self, call: object) -> None:
+        """The call for which they are read."""
+        self._call = call
+        self._begun.set()
+
+    def requests(self) -> Iterator[Any]:
+        try:
+            for request in self._requests:
+                yield request
+        except Exception as failure:  # noqa: BLE001 - raised again where the call is awaited
+            self.failure = failure
+            # Where requests are read in a thread, that may be before the call is known here.
+            self._begun.wait()
+            # Before the end of the requests, which would tell the gateway that this was all.
+            self._call.cancel()

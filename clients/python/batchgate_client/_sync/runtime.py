@@ -1,0 +1,61 @@
+"""What differs between the async and the sync client beyond words."""
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import grpc
+
+from batchgate_client.connection import Tls, channel_options
+from batchgate_client.sources import Regrouped, slices
+
+Item = TypeVar("Item")
+Source: TypeAlias = Any
+"""A path, bytes, a binary file, or an iterable of bytes."""
+
+sleep = time.sleep
+# What a call that was cancelled on this side raises, besides grpc.RpcError.
+Interrupted = grpc.FutureCancelledError
+
+
+def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
+    """A channel to the gateway. It connects with the first call."""
+    options = channel_options(tls)
+    if tls is None:
+        return grpc.insecure_channel(address, options=options)
+    return grpc.secure_channel(address, tls.credentials(), options=options)
+
+
+def begin(method: Any, requests: Iterator[Any], **options: object) -> Any:
+    """The call of an RPC whose caller streams."""
+    return method.future(requests, **options)
+
+
+def result_of(call: Any) -> Any:
+    """Its response."""
+    return call.result()
+
+
+def chunks_of(source: Source, size: int) -> Iterator[bytes]:
+    """The source's bytes in pieces of at most `size`."""
+    match source:
+        case str() | Path():
+            with Path(source).open("rb") as file:
+                while piece := file.read(size):
+                    yield piece
+        case bytes() | bytearray() | memoryview():
+            yield from slices(source, size)
+        case _ if hasattr(source, "read"):
+            while piece := bytes(source.read(size)):
+                yield piece
+        case _:
+            regrouped = Regrouped(size)
+            for given in source:
+                yield from regrouped.add(given)
+            yield from regrouped.rest()
+
+
+def each(items: Iterable[Item]) -> Iterator[Item]:
+    """The items."""
+    yield from items

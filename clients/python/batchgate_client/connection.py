@@ -1,0 +1,134 @@
+"""How a channel to the gateway is made: address, TLS, options, and what gRPC tries again by itself."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+DEFAULT_ADDRESS = "127.0.0.1:50051"
+PREFIX = "BATCHGATE_"
+# Calls that change nothing: what a gateway in a restart does not answer is asked again.
+READS = {
+    "FileService": ("GetFile", "ListFiles"),
+    "BatchService": ("GetBatch", "ListBatches", "WaitBatch"),
+    "ProviderService": ("ListProviders",),
+}
+RETRY_POLICY = {
+    "maxAttempts": 4,
+    "initialBackoff": "0.2s",
+    "maxBackoff": "3s",
+    "backoffMultiplier": 3,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": f"batchgate.v1.{service}", "method": method}
+                for service, methods in READS.items()
+                for method in methods
+            ],
+            "retryPolicy": RETRY_POLICY,
+        }
+    ]
+}
+MAX_MESSAGE_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Tls:
+    """TLS to the gateway. Each is a PEM file's path, or the PEM itself as bytes.
+
+    Without `ca` the system's authorities count. `certificate` and `key` go together: the
+    caller's own, for mutual TLS. `server_name` is the name to look for in the gateway's
+    certificate, where it is not the address's.
+    """
+
+    ca: str | Path | bytes | None = None
+    certificate: str | Path | bytes | None = None
+    key: str | Path | bytes | None = None
+    server_name: str | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """As gRPC wants them.
+
+        Raises:
+            OSError: A file cannot be read.
+            ValueError: A certificate without its key, or the reverse.
+        """
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together: give both, or neither")
+        return grpc.ssl_channel_credentials(
+            root_certificates=_pem(self.ca),
+            private_key=_pem(self.key),
+            certificate_chain=_pem(self.certificate),
+        )
+
+
+def _pem(given: str | Path | bytes | None) -> bytes | None:
+    return Path(given).read_bytes() if isinstance(given, str | Path) else given
+
+
+def channel_options(tls: Tls | None) -> list[tuple[str, Any]]:
+    """The options of a channel to the gateway."""
+    options: list[tuple[str, Any]] = [
+        ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+        ("grpc.enable_retries", 1),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        # A watch is silent for up to 30 s; a dead connection is noticed soon after that.
+        ("grpc.keepalive_time_ms", 40_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        # A gateway that comes back is found soon.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
+    ]
+    if tls and tls.server_name:
+        options.append(("grpc.ssl_target_name_override", tls.server_name))
+    return options
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What goes along with each call."""
+
+    provider: str = ""
+    token: str | None = None
+    provider_key: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        """Without secrets."""
+        return f"Identity(provider={self.provider!r})"
+
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The metadata of a call."""
+        bearer = (("authorization", f"Bearer {self.token}"),) if self.token else ()
+        key = (("x-provider-key", self.provider_key),) if self.provider_key else ()
+        return (*bearer, *key, *self.metadata)
+
+
+def environment_settings(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A client's arguments from `BATCHGATE_*` variables; empty ones count as unset.
+
+    `ADDRESS`, `PROVIDER`, `TOKEN` or `TOKEN_FILE`, `TLS_CA`, `TLS_CERT`, `TLS_KEY`, and `TLS=1`
+    for TLS with the system's authorities.
+
+    Raises:
+        OSError: The file with the token cannot be read.
+    """
+    source = os.environ if environment is None else environment
+    names = ("ADDRESS", "PROVIDER", "TOKEN", "TOKEN_FILE", "TLS", "TLS_CA", "TLS_CERT", "TLS_KEY")
+    given = {name: text for name in names if (text := source.get(PREFIX + name, ""))}
+    settings: dict[str, Any] = {
+        name.lower(): given[name] for name in ("ADDRESS", "PROVIDER", "TOKEN") if name in given
+    }
+    if "TOKEN_FILE" in given and "TOKEN" not in given:
+        settings["token"] = Path(given["TOKEN_FILE"]).read_text().strip()
+    if any(name.startswith("TLS") for name in given):
+        ca, certificate, key = (given.get(f"TLS_{name}") for name in ("CA", "CERT", "KEY"))
+        settings["tls"] = Tls(ca=ca, certificate=certificate, key=key)
+    return settings
