@@ -27,9 +27,7 @@ from tests.services.lines import create, lines
 from tests.waiting import eventually
 
 EVIL = "<script>alert(1)</script>\"'&<img src=x onerror=alert(2)>"
-SETTINGS = Settings(
-    providers={"openai": OpenAIProfile(name="openai", api_key=SecretStr("sk-1"))}  # type: ignore[dict-item]
-)
+SETTINGS = Settings(providers={"openai": OpenAIProfile(name="openai", api_key=SecretStr("sk-1"))})
 
 
 class Page(HTMLParser):
@@ -64,7 +62,13 @@ async def page(gateway: Gateway) -> Page:
 
 
 def state(worker: int | None = None, **parts: object) -> ProcessState:
-    empty = {"profiles": [], "calls": [], "batches": [], "errors": [], "families": []}
+    empty: dict[str, list[object]] = {
+        "profiles": [],
+        "calls": [],
+        "batches": [],
+        "errors": [],
+        "families": [],
+    }
     values = {"worker": worker, "began_at": time.time() - 90, "is_ready": True, **empty, **parts}
     return ProcessState(**values)  # type: ignore[arg-type]
 
