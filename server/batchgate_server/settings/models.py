@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from typing_extensions import override
 
 from batchgate_server.settings.addresses import check_listen, is_local
+from batchgate_server.settings.admin import AdminSettings
 from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerName, CallerSettings, OverallLimits
 from batchgate_server.settings.forms import (
@@ -200,6 +201,9 @@ class Settings(BaseSettings):
     watch: WatchSettings = Field(default=WatchSettings(), description="How batches are watched.")
     audit: AuditSettings = Field(
         default=AuditSettings(), description="Who changed what, and who was refused."
+    )
+    admin: AdminSettings = Field(
+        default=AdminSettings(), description="What the gateway tells by HTTP of itself."
     )
 
     @classmethod
