@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+TYPESCRIPT = "clients/typescript"
 BUILD = ROOT / "build" / "conformance"
 
 
@@ -31,6 +32,15 @@ PROGRAMS = (
         build=(("go", "-C", "clients/go", "build", "-o", f"{BUILD}/go", "./internal/conformance"),),
         run=(f"{BUILD}/go",),
         tools=("go",),
+    ),
+    Program(
+        "typescript",
+        build=(
+            ("npm", "--prefix", TYPESCRIPT, "install", "--no-audit", "--no-fund", "--silent"),
+            ("npm", "--prefix", TYPESCRIPT, "run", "--silent", "build:test"),
+        ),
+        run=("node", f"{TYPESCRIPT}/dist-test/conformance/main.js"),
+        tools=("node", "npm"),
     ),
     Program(
         "grpcurl",
