@@ -13,14 +13,19 @@ import sys
 import tempfile
 from pathlib import Path
 
+from google.protobuf import descriptor_pb2, duration_pb2
+from google.rpc import error_details_pb2
+from grpc_health.v1 import health_pb2
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 TOOLS = ROOT / "build" / "tools" / "bin"
 PYTHON = Path("protos/gen/python")
 # As `buf.gen.yaml` has them, below `clients`. Nothing else is kept in these folders.
+TYPESCRIPT = Path("clients/typescript/src/gen")
 CLIENTS = (
     Path("clients/go/batchgate"),
-    Path("clients/typescript/src/gen"),
+    TYPESCRIPT,
     Path("clients/java/src/generated/java"),
 )
 PACKAGE = Path("batchgate/v1")
@@ -81,6 +86,30 @@ def generate_clients(root: Path) -> None:
     )
 
 
+def generate_others(root: Path) -> None:
+    """Write TypeScript's files of gRPC's error details and health, which no package has.
+
+    Python's packages have them as descriptors, without comments.
+    """
+    wanted = (error_details_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
+    files = descriptor_pb2.FileDescriptorSet()
+    for one in (duration_pb2.DESCRIPTOR, *wanted):
+        one.CopyToProto(files.file.add())
+    image = root / "others.binpb"
+    image.write_bytes(files.SerializeToString())
+    subprocess.run(  # noqa: S603 - our own arguments
+        [
+            TOOLS / "protoc",
+            f"--plugin={TOOLS / 'protoc-gen-es'}",
+            f"--descriptor_set_in={image}",
+            f"--es_out={root / TYPESCRIPT}",
+            "--es_opt=target=ts,import_extension=js",
+            *(one.name for one in wanted),
+        ],
+        check=True,
+    )
+
+
 def contents(root: Path) -> dict[Path, bytes]:
     """All files under `root`, by relative path."""
     return {
@@ -102,6 +131,7 @@ def main() -> int:
         generate_python(fresh)
         if arguments.clients:
             generate_clients(fresh)
+            generate_others(fresh)
         wanted = {
             folder / path: text
             for folder in folders

@@ -1,17 +1,14 @@
-"""The README's table of settings, made from the settings themselves.
+"""The README's tables of settings and of metrics, made from what they tell of.
 
-`python -m tests.readme` writes it into the README; a test holds that it is current.
+`python -m tests.readme` writes them into the README; a test holds that they are current.
 """
 
 from pathlib import Path
 
+from batchgate_server.metrics.definitions import DEFINITIONS
 from batchgate_server.settings.reference import reference
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-BEGIN, END = (
-    "<!-- settings: made by `python -m tests.readme`, held by a test -->",
-    "<!-- /settings -->",
-)
 
 
 def settings_table() -> str:
@@ -40,12 +37,28 @@ def settings_table() -> str:
     return "\n".join(rows)
 
 
-def with_table(text: str) -> str:
-    """The README's text with the table put in."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{settings_table()}\n{END}{after}"
+def metrics_table() -> str:
+    """The table in Markdown."""
+    rows = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    for one in DEFINITIONS:
+        labels = ", ".join(f"`{label}`" for label in one.labels)
+        rows.append(f"| `{one.name}` | {one.kind} | {labels} | {one.meaning} |")
+    return "\n".join(rows)
+
+
+TABLES = {"settings": settings_table, "metrics": metrics_table}
+
+
+def with_tables(text: str) -> str:
+    """The README's text with the tables put in."""
+    for name, table in TABLES.items():
+        begin = f"<!-- {name}: made by `python -m tests.readme`, held by a test -->"
+        end = f"<!-- /{name} -->"
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}\n{table()}\n{end}{after}"
+    return text
 
 
 if __name__ == "__main__":
-    README.write_text(with_table(README.read_text()))
+    README.write_text(with_tables(README.read_text()))

@@ -1,9 +1,10 @@
 """Searches all that the suite writes for every secret that it uses; one that is found fails the run.
 
 Searched are the lines of the gateways' logs and audit logs, what the tests' processes print, errors
-and trailing metadata as callers get them, and the configuration as it prints; also what tests hand
-to `collect`. Secrets are the credentials of every gateway's configuration, accounts' keys, callers'
-tokens, and what else is named by `secret`. Each worker searches its own; the summary counts all.
+and trailing metadata as callers get them, metrics and status pages, and the configuration as it
+prints; also what tests hand to `collect`. Secrets are the credentials of every gateway's
+configuration, accounts' keys, callers' tokens, and what else is named by `secret`. Each worker
+searches its own; the summary counts all.
 
 These are hooks of pytest: `conftest.py` imports them.
 """
@@ -158,6 +159,23 @@ def _watch_callers() -> None:
         _replace(module, "trailing_metadata", ends)
 
 
+def _watch_admin() -> None:
+    def tells(place: str, text_of: Callable[[Any], str]) -> Callable[[Any], Any]:
+        def around(original: Any) -> Any:
+            def tell(*args: Any, **options: Any) -> Any:
+                answer = original(*args, **options)
+                collect(place, text_of(answer))
+                return answer
+
+            return tell
+
+        return around
+
+    admin = importlib.import_module("batchgate_server.admin.server")
+    _replace(admin, "rendered", tells("status pages", str))
+    _replace(admin, "text_of", tells("metrics", lambda answer: answer[0].decode()))
+
+
 def _watch_configurations() -> None:
     def begins(original: Any) -> Any:
         def begin(self: Any, settings: Any, **options: Any) -> None:
@@ -200,6 +218,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     _watch_logs()
     _watch_callers()
+    _watch_admin()
     _watch_configurations()
     _watch_processes()
 

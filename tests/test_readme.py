@@ -22,7 +22,7 @@ from batchgate.v1 import (
 )
 from batchgate_server import errors
 from batchgate_server.settings import load_settings
-from tests.readme import README, with_table
+from tests.readme import README, with_tables
 from tests.tools import tool
 
 TEXT = README.read_text()
@@ -36,8 +36,8 @@ def blocks(section: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", SECTIONS[section], flags=re.DOTALL)
 
 
-def test_the_table_of_settings_is_current() -> None:
-    assert with_table(TEXT) == TEXT, "run `python -m tests.readme`"
+def test_the_tables_are_current() -> None:
+    assert with_tables(TEXT) == TEXT, "run `python -m tests.readme`"
 
 
 def test_the_configuration_is_one(tmp_path: Path) -> None:

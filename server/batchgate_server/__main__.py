@@ -87,9 +87,12 @@ async def _serve(
             "the system allows too few open files for all connections", max_connections=most
         )
     log.info("serving", address=application.address, providers=list(settings.providers))
-    tasks = [asyncio.create_task(reloading.run())]
+    if application.admin_address:
+        log.info("admin listener", address=application.admin_address)
+    reloads = asyncio.create_task(reloading.run())
+    tasks = [reloads]
     if place:
-        obeying = place.obey(reload=reloading.ask, stop=stopping.set)
+        obeying = place.obey(reload=reloading.ask, stop=stopping.set, state=application.state)
         tasks.append(asyncio.create_task(obeying))
     await stopping.wait()
     if not place:
@@ -97,10 +100,8 @@ async def _serve(
         # and one from who ends all processes of a service; it is killed if somebody is in a hurry.
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-    # From here on SIGHUP changes nothing.
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
+    # From here on SIGHUP changes nothing; how it drains is told until the end.
+    reloads.cancel()
     server = application.settings.server
     log.info(
         "stopping",
@@ -108,6 +109,9 @@ async def _serve(
         grace_seconds=server.shutdown_grace_seconds,
     )
     await application.stop(delay_seconds=server.drain_delay_seconds)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
     await _others_ended()
     log.info("stopped")
 

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import grpc
 import httpx
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from batchgate.v1 import (
@@ -30,17 +30,31 @@ from batchgate_server.interceptors.auditing import Auditing
 from batchgate_server.interceptors.authentication import Authentication
 from batchgate_server.interceptors.draining import Draining
 from batchgate_server.interceptors.limiting import Limiting
+from batchgate_server.interceptors.measuring import Measuring
 from batchgate_server.interceptors.overdue import Overdue
+from batchgate_server.observer import SILENT
 from batchgate_server.providers.connections import profile_transport
 from batchgate_server.providers.registry import Profile, ProviderRegistry
 from batchgate_server.server_options import server_options
 from batchgate_server.services.batch_service import BatchService
 from batchgate_server.services.file_service import FileService
+from batchgate_server.services.health_service import HealthService
 from batchgate_server.services.provider_service import ProviderService
-from batchgate_server.settings import Change, Settings, applied, differences
+from batchgate_server.settings import (
+    Change,
+    ConfigurationError,
+    Settings,
+    applied,
+    differences,
+)
 from batchgate_server.tls import ServerCertificate
 from batchgate_server.version import VERSION
 from batchgate_server.workers.place import Place
+
+if TYPE_CHECKING:
+    # Imported where they are wanted: most of what they need is needed for nothing else.
+    from batchgate_server.admin.server import AdminServer
+    from batchgate_server.overview import Overview
 
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
@@ -50,6 +64,7 @@ SERVICES = tuple(
         (provider_service_pb2, "ProviderService"),
     )
 )
+HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
 class Application:
@@ -70,15 +85,20 @@ class Application:
         self._settings = settings
         self._place = place
         self.audit = AuditLog(settings.audit)
-        self._providers = ProviderRegistry(settings, open_transport=transport)
-        self._watching = Watching(settings.watch, self._providers.find)
+        self.overview = _overview(settings, worker=self.worker)
+        self._admin: AdminServer | None = None
+        observer = self.overview.recorder if self.overview else SILENT
+        self._providers = ProviderRegistry(settings, open_transport=transport, observer=observer)
+        self._watching = Watching(settings.watch, self._providers.find, observer=observer)
         self._authentication = Authentication(settings.callers)
         self._limiting = Limiting(settings)
         self._draining = Draining()
         self._admission = Admission(settings.server.overload_seconds)
         self._overdue = Overdue(settings.server, self._draining)
         self._certificate = settings.tls and ServerCertificate(settings.tls)
-        self._health = health.aio.HealthServicer()
+        self._health = HealthService(
+            self._providers, interval_seconds=settings.server.health_check_seconds
+        )
         self._server = grpc.aio.server(
             interceptors=[
                 chain(
@@ -88,10 +108,18 @@ class Application:
                     admission=self._admission,
                     overdue=self._overdue,
                     draining=self._draining,
+                    measuring=Measuring(observer) if self.overview else None,
                 )
             ],
             options=server_options(settings, shared=place is not None),
         )
+        if self.overview:
+            self.overview.watch(
+                providers=self._providers,
+                watching=self._watching,
+                admission=self._admission,
+                audit=self.audit,
+            )
         file_service_pb2_grpc.add_FileServiceServicer_to_server(
             FileService(self._providers), self._server
         )
@@ -103,7 +131,7 @@ class Application:
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.server.reflection:
-            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*SERVICES, HEALTH, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         self.address = ""
         """Where it listens, once started; with the real port where 0 was asked for."""
@@ -113,28 +141,30 @@ class Application:
 
         Raises:
             OSError: the address cannot be listened on.
+            ConfigurationError: that of the admin listener cannot be.
         """
         listen = self._place.address if self._place else self._settings.listen
         try:
             if not self._place:
                 await ensure_free(listen)
+                self._admin = await _admin(self.overview)
             port = (
                 self._server.add_secure_port(listen, self._certificate.credentials())
                 if self._certificate
                 else self._server.add_insecure_port(listen)
             )
-        except (OSError, RuntimeError) as exc:
-            await self._providers.aclose()
-            self.audit.close()
-            if isinstance(exc, OSError):
+        except (OSError, RuntimeError, ConfigurationError) as exc:
+            await self._close()
+            if not isinstance(exc, RuntimeError):
                 raise
             raise OSError(f"cannot listen on {listen}") from exc
         self.address = listen if listen.startswith(UNIX) else f"{listen.rpartition(':')[0]}:{port}"
         await self._server.start()
         self._overdue.start()
         self.audit.write("start", address=self.address, version=VERSION, **self._who)
-        for service in ("", *SERVICES):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        self._health.start(("", *SERVICES))
+        if self.overview:
+            self.overview.is_ready = True
 
     def reload(self, new: Settings) -> list[Change]:
         """Serve by these settings from now on, and tell what differs. All of it, or nothing.
@@ -151,10 +181,13 @@ class Application:
         self._authentication.replace(settings.callers)
         self._limiting.replace(settings)
         self._watching.renew(settings.watch)
+        self._health.renew(settings.server.health_check_seconds)
         self._overdue.settings = settings.server
         self._admission.patience_seconds = settings.server.overload_seconds
         self._draining.cut_off(self._dismissal)
         self._settings = settings
+        if self.overview:
+            self.overview.settings = settings
         return changes
 
     def _dismissal(self, call: Call) -> GatewayError | None:
@@ -178,15 +211,32 @@ class Application:
         """
         if grace_seconds is None:
             grace_seconds = self._settings.server.shutdown_grace_seconds
-        await self._health.enter_graceful_shutdown()
+        self._health.end()
+        if self.overview:
+            self.overview.is_ready = False
         await asyncio.sleep(delay_seconds)
         await self._watching.aclose()
         await self._draining.drain(grace_seconds)
         await self._overdue.aclose()
         await self._server.stop(grace=1.0)
-        await self._providers.aclose()
         self.audit.write("stop", **self._who)
+        await self._close()
+
+    async def _close(self) -> None:
+        await self._health.aclose()
+        await self._providers.aclose()
+        if self._admin:
+            await self._admin.aclose()
         self.audit.close()
+
+    @property
+    def admin_address(self) -> str:
+        """Where the admin listener is, once started; empty if there is none."""
+        return self._admin.address if self._admin else ""
+
+    def state(self) -> object:
+        """What a supervisor's admin listener tells of it: a `ProcessState`."""
+        return self.overview.state() if self.overview else None
 
     @property
     def worker(self) -> int | None:
@@ -217,3 +267,21 @@ class Application:
         traceback: TracebackType | None,
     ) -> None:
         await self.stop(grace_seconds=0)
+
+
+def _overview(settings: Settings, *, worker: int | None) -> "Overview | None":
+    if not settings.admin.listen:
+        return None
+    from batchgate_server.overview import Overview  # noqa: PLC0415
+
+    return Overview(settings, worker=worker)
+
+
+async def _admin(overview: "Overview | None") -> "AdminServer | None":
+    if not overview:
+        return None
+    from batchgate_server.admin.server import AdminServer  # noqa: PLC0415
+
+    admin = AdminServer(overview)
+    await admin.start()
+    return admin

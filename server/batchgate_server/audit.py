@@ -92,6 +92,11 @@ class AuditLog:
         """Whether records are kept."""
         return self._target is not None
 
+    @property
+    def missing(self) -> int:
+        """How many records it lacks by now."""
+        return self._lost
+
     def vouches(self) -> bool:
         """Whether what is about to happen will be recorded, as far as one can know, or need not be.
 

@@ -45,6 +45,10 @@ class Call:
     """File content that came from the caller."""
     sent_bytes: int = 0
     """File content that went to the caller."""
+    received_lines: int = 0
+    """Lines of a batch that came from the caller and were looked at."""
+    sent_lines: int = 0
+    """Rows of results that went to the caller."""
     endless: bool = False
     """Whether the call just watches now, so that a shutdown has nothing to wait for."""
     cut_off: GatewayError | None = None

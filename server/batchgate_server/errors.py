@@ -161,12 +161,16 @@ class CallerLimit(GatewayError):
     """The caller is over a limit of its own."""
 
     code, reason, retryable = StatusCode.RESOURCE_EXHAUSTED, "CALLER_LIMIT", True
+    limit: str = ""
+    """The setting that limits it."""
 
 
 class GatewayOverloaded(GatewayError):
     """All callers together ask for more than the gateway takes on at once."""
 
     code, reason, retryable = StatusCode.RESOURCE_EXHAUSTED, "GATEWAY_OVERLOADED", True
+    limit: str = ""
+    """The setting that limits all callers together, if it is one."""
 
 
 class CallTimeout(GatewayError):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+TYPESCRIPT = "clients/typescript"
+BUILD = ROOT / "build" / "conformance"
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,21 @@ class Program:
 
 PROGRAMS = (
     Program("python", run=(sys.executable, "clients/conformance/with_python.py")),
+    Program(
+        "go",
+        build=(("go", "-C", "clients/go", "build", "-o", f"{BUILD}/go", "./internal/conformance"),),
+        run=(f"{BUILD}/go",),
+        tools=("go",),
+    ),
+    Program(
+        "typescript",
+        build=(
+            ("npm", "--prefix", TYPESCRIPT, "install", "--no-audit", "--no-fund", "--silent"),
+            ("npm", "--prefix", TYPESCRIPT, "run", "--silent", "build:test"),
+        ),
+        run=("node", f"{TYPESCRIPT}/dist-test/conformance/main.js"),
+        tools=("node", "npm"),
+    ),
     Program(
         "grpcurl",
         run=(sys.executable, "clients/conformance/with_grpcurl.py"),

@@ -27,6 +27,17 @@ LINE = (
     b'{"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "m"}}\n'
 )
 HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
+# Of a gateway with one provider, which looks at watched batches often.
+CONFIGURATION = """
+[watch]
+first_poll_seconds = 0.05
+slowest_poll_seconds = 0.1
+
+[providers.openai]
+kind = "openai"
+base_url = "{url}/v1"
+api_key = {{ env = "KEY_SOUND" }}
+"""
 # What the sandbox does to all requests with the key of each provider.
 TROUBLE: dict[str, dict[str, Any]] = {
     "forbidden": {"kind": "answer", "status": 403, "body": {"error": {"message": "not you"}}},
@@ -92,18 +103,7 @@ def world(sandbox_url: str, directory: Path) -> Iterator[World]:
 def plain_gateway(sandbox_url: str, directory: Path) -> Iterator[str]:
     """The address of a gateway without callers and with one provider, until the block ends."""
     configuration = directory / "gateway.toml"
-    configuration.write_text(
-        f"""
-[watch]
-first_poll_seconds = 0.05
-slowest_poll_seconds = 0.1
-
-[providers.openai]
-kind = "openai"
-base_url = "{sandbox_url}/v1"
-api_key = {{ env = "KEY_SOUND" }}
-"""
-    )
+    configuration.write_text(CONFIGURATION.format(url=sandbox_url))
     keys = {"sound": secret(f"sk-{uuid.uuid4().hex}")}
     with _gateway(configuration, log=directory / "gateway.log", keys=keys) as address:
         yield address

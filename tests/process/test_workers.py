@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import psutil
 import pytest
 
 from batchgate.v1 import file_service_pb2 as pb
 from batchgate.v1 import file_service_pb2_grpc
+from tests.admin.scrape import Scrape
 from tests.conftest import Account, upload_messages
 from tests.process.conftest import GatewayProcess, Serve, Start
 from tests.waiting import eventually, uploads_over
@@ -190,3 +192,86 @@ async def test_what_no_worker_can_do_is_told_as_by_one_process(
     code, said = await refused(serve, *listen, BATCHGATE_AUDIT__FILE=f"{tmp_path}/no/where")
     assert code == 2
     assert "audit.file: the file cannot be opened" in said
+
+
+@asynccontextmanager
+async def admin(gateway: GatewayProcess) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the admin listener, whose address stands in the log."""
+    assert gateway.process.stderr
+    while True:
+        line = json.loads(await gateway.process.stderr.readline())
+        if line["event"] == "admin listener":
+            break
+    async with httpx.AsyncClient(base_url=f"http://{line['address']}") as client:
+        yield client
+
+
+async def scraped(client: httpx.AsyncClient) -> Scrape:
+    return Scrape((await client.get("/metrics")).text)
+
+
+async def test_the_admin_listener_tells_of_all_workers(start: Start, account: Account) -> None:
+    gateway = await start(*TWO, "--admin", "127.0.0.1:0", listen="127.0.0.1:0")
+    async with admin(gateway) as client, callers(gateway, 12) as stubs:
+        await asyncio.gather(*(stub.ListFiles(pb.ListFilesRequest()) for stub in stubs))
+        upload = await held_upload(stubs[0], account, count=1)
+        metrics = await scraped(client)
+        samples = metrics.samples("batchgate_rpcs_total", grpc_code="OK")
+        counts = {labels["worker"]: value for labels, value in samples}
+        # Both had some of them, and together all.
+        assert counts.keys() == {"1", "2"}
+        assert sum(counts.values()) == 12
+        assert metrics.value("batchgate_worker_up") == 2
+        assert len(list(metrics.samples("process_cpu_seconds_total"))) == 2
+        page = (await client.get("/")).text
+        assert "2 of 2 workers" in page
+        assert "UploadFile" in page
+        # One that is started again counts from zero, and nothing of the other is lost.
+        ((labels, size),) = metrics.samples("batchgate_received_bytes_total")
+        assert size == 5000
+        victim = labels["worker"]
+        os.kill(workers(gateway)[int(victim) - 1], signal.SIGKILL)
+
+        async def restarted() -> bool:
+            metrics = await scraped(client)
+            starts = metrics.value("batchgate_worker_starts_total", worker=victim)
+            return starts == 2 and metrics.value("batchgate_worker_up") == 2
+
+        await eventually(restarted)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await upload
+        metrics = await scraped(client)
+        ((labels, kept),) = metrics.samples("batchgate_rpcs_total", rpc_method="ListFiles")
+        assert labels["worker"] != victim
+        assert kept == counts[labels["worker"]]
+        assert not list(metrics.samples("batchgate_received_bytes_total"))
+
+
+async def test_the_admin_listener_is_there_while_workers_drain(
+    start: Start, account: Account
+) -> None:
+    gateway = await start(*TWO, "--admin", "127.0.0.1:0", listen="127.0.0.1:0")
+    async with admin(gateway) as client, callers(gateway, 1) as stubs:
+        assert (await client.get("/readyz")).status_code == 200
+        upload = await held_upload(stubs[0], account, count=1)
+        gateway.signal(signal.SIGTERM)
+
+        async def draining() -> bool:
+            return (await client.get("/readyz")).status_code == 503
+
+        await eventually(draining)
+        assert (await client.get("/livez")).status_code == 200
+        # The one without a call may be gone by now.
+        assert (await scraped(client)).value("batchgate_draining") >= 1
+        assert await finished(upload) == 5007
+    code, _ = await gateway.end()
+    assert code == 0
+
+
+async def test_without_an_admin_address_that_is_free_no_worker_starts(serve: Serve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        options = ("--listen", "127.0.0.1:0", "--admin", f"127.0.0.1:{port}")
+        code, said = await refused(serve, *options)
+    assert code == 2
+    assert "  --admin: cannot be listened on: Address already in use" in said

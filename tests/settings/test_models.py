@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from batchgate_server.settings import (
+    AdminSettings,
     AuditSettings,
     AzureOpenAIProfile,
     CallerSettings,
@@ -86,6 +87,7 @@ def test_the_reference_has_every_setting_once() -> None:
     fields |= {f"callers.NAME.{key}" for key in CallerSettings.model_fields if key != "name"}
     fields |= {f"watch.{key}" for key in WatchSettings.model_fields}
     fields |= {f"audit.{key}" for key in AuditSettings.model_fields}
+    fields |= {f"admin.{key}" for key in AdminSettings.model_fields}
     profile = OpenAIProfile.model_fields.keys() | AzureOpenAIProfile.model_fields.keys()
     fields |= {f"providers.NAME.{key}" for key in profile - {"name", "entra"}}
     fields |= {f"providers.NAME.entra.{key}" for key in EntraSettings.model_fields}

@@ -23,6 +23,7 @@ from batchgate_server.errors import (
     ProviderRateLimited,
     ProviderTimeout,
 )
+from batchgate_server.observer import SILENT, Observer
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch
 from batchgate_server.rest.retrying import Pace, set_pace
@@ -52,7 +53,9 @@ class Poller:
         settings: WatchSettings,
         *,
         provider_key: ProviderKey | None = None,
+        observer: Observer = SILENT,
     ) -> None:
+        self._observer = observer
         self.provider = provider
         """Whom it asks; `renew` takes another one."""
         self._provider_key = provider_key
@@ -71,6 +74,10 @@ class Poller:
     def is_needed(self) -> bool:
         """Whether anybody watches."""
         return any(watched.watchers for watched in self._watched.values())
+
+    def watched(self) -> list[Watched]:
+        """What somebody watches."""
+        return [watched for watched in self._watched.values() if watched.watchers]
 
     def join(self, batch_id: str) -> Watched:
         """Watch a batch. A state that others have seen is there at once, and soon renewed."""
@@ -193,6 +200,7 @@ class Poller:
                 with self._as_call(), provider.users.one():
                     async with asyncio.timeout(LOOK_SECONDS):
                         page = await provider.list_batches(cursor=cursor, size=LIST_SIZE)
+                self._observer.polled(provider.name, kind="list", error=None)
                 for batch in page.items:
                     if watched := missing.pop(batch.id, None):
                         self._saw(watched, batch)
@@ -203,7 +211,7 @@ class Poller:
         except (GatewayError, TimeoutError) as exc:
             if provider is not self.provider:
                 return set(due) - set(missing.values())
-            return set(due) - self._unlistable(missing.values(), self._error(exc))
+            return set(due) - self._unlistable(missing.values(), self._error(exc, kind="list"))
         for watched in missing.values():
             watched.unlisted = True
         return set(due) - set(missing.values())
@@ -235,8 +243,9 @@ class Poller:
                     # It was replaced meanwhile, and so was perhaps what went wrong.
                     watched.due = self._loop.time()
                     return
-                self._failed(watched, self._error(exc))
+                self._failed(watched, self._error(exc, kind="get"))
             else:
+                self._observer.polled(provider.name, kind="get", error=None)
                 self._saw(watched, batch)
 
     @contextmanager
@@ -255,12 +264,14 @@ class Poller:
         finally:
             call.end()
 
-    def _error(self, exc: GatewayError | TimeoutError) -> GatewayError:
+    def _error(self, exc: GatewayError | TimeoutError, *, kind: str) -> GatewayError:
         name = self.provider.name
         if isinstance(exc, GatewayError):
-            return exc
-        error = ProviderTimeout(f"{name} did not answer in time", metadata={"provider": name})
-        self.provider.rest.saw(error)
+            error = exc
+        else:
+            error = ProviderTimeout(f"{name} did not answer in time", metadata={"provider": name})
+            self.provider.rest.saw(error)
+        self._observer.polled(name, kind=kind, error=error)
         return error
 
     # What a look brought.

@@ -171,6 +171,7 @@ class Rows:
                 self._models[line.model[:LONGEST_NAME]] = None
             self._rewritten += line.sent_model != line.model
             lines.append(line.content + b"\n")
+        self._call.received_lines = self._rows
         return lines
 
     def _take(self, custom_id: str, line: Line) -> None:

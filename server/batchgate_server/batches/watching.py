@@ -19,6 +19,7 @@ from batchgate_server.errors import (
     ProviderUnknown,
     ServerDraining,
 )
+from batchgate_server.observer import SILENT, Observer
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.settings import WatchSettings
 
@@ -82,8 +83,15 @@ class Subscription:
 class Watching:
     """All watches of a gateway: a poller per provider profile, and per caller's own key."""
 
-    def __init__(self, settings: WatchSettings, find: Callable[[str], OpenAIProvider]) -> None:
+    def __init__(
+        self,
+        settings: WatchSettings,
+        find: Callable[[str], OpenAIProvider],
+        *,
+        observer: Observer = SILENT,
+    ) -> None:
         """`find` gives the provider that has a name now, or raises."""
+        self._observer = observer
         self._settings = settings
         self._find = find
         self._pollers: dict[str, Poller] = {}
@@ -115,8 +123,12 @@ class Watching:
         poller = self._pollers.get(key)
         if poller is None:
             poller = self._pollers[key] = Poller(
-                self._find(provider), self._settings, provider_key=call.provider_key
+                self._find(provider),
+                self._settings,
+                provider_key=call.provider_key,
+                observer=self._observer,
             )
+        self._observer.batch_watched(provider, batch_id, caller=call.caller.name)
         watched = poller.join(batch_id)
         call.endless = True
         try:
@@ -134,6 +146,14 @@ class Watching:
             poller.leave(watched)
             if call.account and not poller.is_needed and self._pollers.get(key) is poller:
                 del self._pollers[key]  # and with it the key
+
+    def watched(self) -> list[tuple[str, Watched]]:
+        """What is watched now, each with the name of its provider."""
+        return [
+            (poller.provider.name, watched)
+            for poller in self._pollers.values()
+            for watched in poller.watched()
+        ]
 
     def renew(self, settings: WatchSettings) -> None:
         """Watch by these settings, and ask those who have the providers' names now.

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from batchgate_server.errors import CallerLimit, GatewayError, GatewayOverloaded
+from batchgate_server.errors import CallerLimit, GatewayOverloaded
 from batchgate_server.settings import Limits
 
 DAY = 86400
@@ -72,7 +72,7 @@ class Allowance:
         for place in places:
             most = self._most[place]
             if most is not None and self._running[place] >= most:
-                self._refuse(f"{most} {place} under way", PLACE_SECONDS)
+                self._refuse(f"max_{place}", f"{most} {place} under way", PLACE_SECONDS)
         if kind is Kind.UPLOAD:
             self.spend(0)
         self._begin()
@@ -96,7 +96,9 @@ class Allowance:
         if (day := int(now // DAY)) > self._day:
             self._day, self._bytes = day, 0
         if self._bytes + max(size, 1) > most:
-            self._refuse(f"used up its {most} bytes of today (UTC)", DAY - now % DAY)
+            self._refuse(
+                "bytes_per_day", f"used up its {most} bytes of today (UTC)", DAY - now % DAY
+            )
         self._bytes += size
 
     def _begin(self) -> None:
@@ -107,10 +109,12 @@ class Allowance:
         self._level = max(0.0, self._level - (now - self._leaked_at) * rate)
         self._leaked_at = now
         if (over := self._level + 1 - self._depth) > 0:
-            self._refuse(f"begun {rate:g} calls in this second", over / rate)
+            self._refuse("calls_per_second", f"begun {rate:g} calls in this second", over / rate)
         self._level += 1
 
-    def _refuse(self, what: str, retry_seconds: float) -> None:
-        error: type[GatewayError] = CallerLimit if self._name else GatewayOverloaded
+    def _refuse(self, limit: str, what: str, retry_seconds: float) -> None:
+        kind = CallerLimit if self._name else GatewayOverloaded
         who = self._name or "the gateway"
-        raise error(f"{who} has {what}, which is its limit", retry_seconds=retry_seconds)
+        error = kind(f"{who} has {what}, which is its limit", retry_seconds=retry_seconds)
+        error.limit = limit
+        raise error

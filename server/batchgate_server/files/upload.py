@@ -103,6 +103,7 @@ class UploadContent:
         self._verify()
         if self._checker:
             piece = self._checker.finish()
+            self._call.received_lines = self._checker.line_count
             self._raise_faults()
             if piece:
                 self.sent_bytes += len(piece)
@@ -149,7 +150,11 @@ class UploadContent:
             raise UploadProtocol("every message after the first must carry a chunk")
         chunk = message.chunk
         self._count(chunk)
-        return self._checker.feed(chunk) if self._checker else chunk
+        if self._checker is None:
+            return chunk
+        piece = self._checker.feed(chunk)
+        self._call.received_lines = self._checker.line_count
+        return piece
 
     def _raise_faults(self) -> None:
         if self._checker and self._checker.issues:

@@ -57,6 +57,13 @@ class Admission:
         # When a wait was long last, and since when waits have been, by and large.
         self._long_at = self._long_since = 0.0
         self._refused = 0
+        self.refused = 0
+        """How many calls were refused in all."""
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for their turn."""
+        return len(self._waiting)
 
     def refusal(self, *, receives_stream: bool) -> Handler:
         """What handles a call that comes now, if it is one too many. Asked once of each call."""
@@ -66,6 +73,7 @@ class Admission:
         if not self._refused:
             self._loop.call_later(REPORT_SECONDS, self._report)
         self._refused += 1
+        self.refused += 1
         return self._refuse_stream if receives_stream else self._refuse
 
     async def turn(self) -> None:

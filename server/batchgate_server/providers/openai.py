@@ -13,6 +13,7 @@ from batchgate_server.background import Background
 from batchgate_server.call import current_call
 from batchgate_server.errors import ProviderConflict, ProviderNotFound, ProviderRejected
 from batchgate_server.jsonl.rules import Rules
+from batchgate_server.observer import SILENT, Observer
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.outside import url_path
 from batchgate_server.providers.connections import proxy_source
@@ -56,8 +57,10 @@ class OpenAIProvider:
         profile: OpenAIProfile | AzureOpenAIProfile,
         *,
         transport: httpx.AsyncBaseTransport,
+        observer: Observer = SILENT,
     ) -> None:
         self.name = profile.name
+        self._observer = observer
         self.profile = profile
         self.background = Background()
         self.users = Users()
@@ -91,6 +94,7 @@ class OpenAIProvider:
             ),
             transport=transport,
             user_agent=USER_AGENT,
+            observer=observer,
         )
 
     @property
@@ -228,17 +232,22 @@ class OpenAIProvider:
         answer = await self.rest.call("POST", "/batches", body=to_json(document), creates=True)
         batch = self._read(RestBatch, answer, creates=True)
         current_call().note_id("created_batch_id", batch.id)
-        return batch
+        return self._seen(batch)
 
     async def get_batch(self, batch_id: str) -> RestBatch:
         """Get a batch."""
-        return self._read(RestBatch, await self.rest.call("GET", self._path("batches", batch_id)))
+        answer = await self.rest.call("GET", self._path("batches", batch_id))
+        return self._seen(self._read(RestBatch, answer))
 
     async def list_batches(self, *, cursor: Cursor | None, size: int) -> Page[RestBatch]:
         """A page of batches, newest first."""
-        return await self._page(
+        page = await self._page(
             RestBatch, "/batches", [("limit", str(size))], cursor=cursor, size=size
         )
+        for batch in page.items:
+            # Who lists has not asked for this one.
+            self._observer.batch_seen(self.name, batch, caller="")
+        return page
 
     async def cancel_batch(self, batch_id: str) -> RestBatch:
         """Cancel a batch. Tried again as reads are: a second cancellation changes nothing."""
@@ -251,7 +260,11 @@ class OpenAIProvider:
                 if batch.status.lower() in CANCELLED:
                     return batch
             raise
-        return self._read(RestBatch, answer)
+        return self._seen(self._read(RestBatch, answer))
+
+    def _seen(self, batch: RestBatch) -> RestBatch:
+        self._observer.batch_seen(self.name, batch, caller=current_call().caller.name)
+        return batch
 
     def _clean(self, text: str) -> str:
         # The cleaner is made when it is needed, in errors: what it has to know changes.

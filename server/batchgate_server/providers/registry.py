@@ -13,6 +13,7 @@ from batchgate_server.errors import (
     ProviderRequired,
     ProviderUnknown,
 )
+from batchgate_server.observer import SILENT, Observer
 from batchgate_server.providers.azure_openai import AzureOpenAIProvider
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
@@ -24,9 +25,14 @@ class ProviderRegistry:
     """All profiles of the configuration, each with connections of its own."""
 
     def __init__(
-        self, settings: Settings, *, open_transport: Callable[[Profile], httpx.AsyncBaseTransport]
+        self,
+        settings: Settings,
+        *,
+        open_transport: Callable[[Profile], httpx.AsyncBaseTransport],
+        observer: Observer = SILENT,
     ) -> None:
         self._open_transport = open_transport
+        self._observer = observer
         self._providers: dict[str, OpenAIProvider] = {}
         self._retired: dict[OpenAIProvider, asyncio.Task[None]] = {}
         self.replace(settings)
@@ -111,7 +117,7 @@ class ProviderRegistry:
 
     def _open(self, profile: Profile) -> OpenAIProvider:
         kind = AzureOpenAIProvider if isinstance(profile, AzureOpenAIProfile) else OpenAIProvider
-        return kind(profile, transport=self._open_transport(profile))
+        return kind(profile, transport=self._open_transport(profile), observer=self._observer)
 
     def _retire_all(
         self, providers: Mapping[str, OpenAIProvider], *, but: Mapping[str, OpenAIProvider]

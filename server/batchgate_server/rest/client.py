@@ -5,7 +5,7 @@ import json
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NoReturn
@@ -23,6 +23,7 @@ from batchgate_server.errors import (
     ProviderUnavailable,
     ProviderUnreachable,
 )
+from batchgate_server.observer import SILENT, Exchange, Observer
 from batchgate_server.outside import PROVIDER_REQUEST_ID, one_line, url_query
 from batchgate_server.rest.answers import pieces
 from batchgate_server.rest.breaker import Breaker
@@ -99,11 +100,13 @@ class RestClient:
         breaker: Breaker,
         transport: httpx.AsyncBaseTransport,
         user_agent: str,
+        observer: Observer = SILENT,
     ) -> None:
         self.endpoint = endpoint
         self.breaker = breaker
         self.health = Health(keys_of_callers=endpoint.credential.of_callers)
         self._transport = transport
+        self._observer = observer
         self._fixed_headers = [("accept-encoding", "identity"), ("user-agent", user_agent)]
         self._prepared: dict[str, tuple[Params, httpx.Headers]] = {}
         self._timeouts = {
@@ -134,13 +137,15 @@ class RestClient:
         end = asyncio.get_running_loop().time() + self.endpoint.timeout_seconds
 
         async def attempt() -> object:
-            with self.breaker.attempt(), self._errors(lambda: creates):
+            exchange = Exchange(self.endpoint.provider, method, path)
+            with self.breaker.attempt(), self._exchanging(exchange, lambda: creates):
                 # Not within the time for an answer: a token that takes too long leaves no doubt.
                 request = await self._request(
                     method, path, params=params, accept="application/json", body=body
                 )
                 async with asyncio.timeout_at(end):
                     response = await self._send(request)
+                    exchange.status = response.status_code
                     return await self._document(response, lambda: creates)
 
         return await repeated(
@@ -162,8 +167,13 @@ class RestClient:
         """
 
         async def attempt() -> object:
-            with self.breaker.attempt(long=True), self._errors(lambda: body.completed):
+            exchange = Exchange(self.endpoint.provider, "POST", path)
+            with (
+                self.breaker.attempt(long=True),
+                self._exchanging(exchange, lambda: body.completed),
+            ):
                 response = await self._send(await self._upload_request(path, body, params, length))
+                exchange.status = response.status_code
                 if response.is_success and not body.completed:
                     await response.aclose()
                     raise self._bad_response(
@@ -206,9 +216,10 @@ class RestClient:
         end = asyncio.get_running_loop().time() + self.endpoint.timeout_seconds
 
         async def attempt() -> httpx.Response:
-            with self.breaker.attempt(), self._errors(lambda: False):
+            exchange = Exchange(self.endpoint.provider, "GET", path)
+            with self.breaker.attempt(), self._exchanging(exchange, lambda: False):
                 async with asyncio.timeout_at(end):
-                    return await self._opened(path, params, headers)
+                    return await self._opened(exchange, params, headers)
 
         response = await repeated(
             attempt,
@@ -223,10 +234,10 @@ class RestClient:
                 with suppress(httpx.HTTPError):
                     await response.aclose()
 
-    async def _opened(self, path: str, params: Params, headers: Params) -> httpx.Response:
+    async def _opened(self, exchange: Exchange, params: Params, headers: Params) -> httpx.Response:
         """The answer that has the content, behind all redirects."""
         request = await self._request(
-            "GET", path, params=params, accept="application/binary", headers=headers
+            "GET", exchange.path, params=params, accept="application/binary", headers=headers
         )
         own = request.url
         response = await self._send(request)
@@ -236,6 +247,7 @@ class RestClient:
             await response.aclose()
             response = await self._send(await self._redirected(response, own, request.url, headers))
             request = response.request
+        exchange.status = response.status_code
         if not response.is_success:
             await self._document(response, lambda: False)
         return response
@@ -385,6 +397,26 @@ class RestClient:
         return ProviderBadResponse(
             f"{self.endpoint.provider} {said}", metadata={"http_status": str(response.status_code)}
         )
+
+    def _exchanging(
+        self, exchange: Exchange, created: Callable[[], bool]
+    ) -> AbstractContextManager[None]:
+        """Around a request: its errors are ours, and who observes is told of it."""
+        if self._observer is SILENT:
+            return self._errors(created)
+        return self._observed(exchange, created)
+
+    @contextmanager
+    def _observed(self, exchange: Exchange, created: Callable[[], bool]) -> Iterator[None]:
+        self._observer.exchange_began(exchange)
+        try:
+            with self._errors(created):
+                yield
+        except GatewayError as exc:
+            exchange.error = exc
+            raise
+        finally:
+            self._observer.exchange_ended(exchange)
 
     @contextmanager
     def _errors(self, created: Callable[[], bool]) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """The configuration: the only reader of the environment and of configuration files."""
 
 from batchgate_server.settings.addresses import is_local
+from batchgate_server.settings.admin import AdminSettings
 from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import NAMED_ALWAYS, CallerSettings, Limits, OverallLimits
 from batchgate_server.settings.differences import Change, applied, differences
@@ -14,6 +15,7 @@ from batchgate_server.settings.tls import TLSSettings
 
 __all__ = [
     "NAMED_ALWAYS",
+    "AdminSettings",
     "AuditSettings",
     "AzureOpenAIProfile",
     "CallerSettings",

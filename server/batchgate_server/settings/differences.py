@@ -14,6 +14,7 @@ from batchgate_server.settings.problems import ConfigurationError, Problem
 NEEDS_RESTART = (
     "listen",
     "tls",
+    "admin",
     "server.workers",
     "server.max_message_bytes",
     "server.connection_age_seconds",
@@ -49,10 +50,10 @@ class Change:
         if self.old is None and self.new is None:
             return f"{self.setting}: {self.kind}"
         if self.kind == "added":
-            return f"{self.setting}: added, {_word(self.new)}"
+            return f"{self.setting}: added, {word(self.new)}"
         if self.kind == "removed":
-            return f"{self.setting}: removed, was {_word(self.old)}"
-        return f"{self.setting}: {_word(self.old)} → {_word(self.new)}"
+            return f"{self.setting}: removed, was {word(self.old)}"
+        return f"{self.setting}: {word(self.old)} → {word(self.new)}"
 
 
 def differences(old: Settings, new: Settings) -> list[Change]:
@@ -91,15 +92,15 @@ def applied(old: Settings, new: Settings) -> Settings:
 
 
 def _differences(old: object, new: object, path: tuple[str, ...]) -> Iterator[Change]:
-    olds, news = _parts(old), _parts(new)
+    olds, news = parts(old), parts(new)
     if olds is None or news is None:
         if old != new:
             yield _change(path, old, new)
         return
-    hidden = _hidden(old) | _hidden(new)
+    secrets = hidden(old) | hidden(new)
     for key in {**olds, **news}:
         before, after = olds.get(key, _MISSING), news.get(key, _MISSING)
-        if key in hidden and before != after:
+        if key in secrets and before != after:
             yield _change((*path, key), SecretStr(""), SecretStr(""))
         elif before is _MISSING or after is _MISSING:
             yield _change((*path, key), before, after)
@@ -107,13 +108,15 @@ def _differences(old: object, new: object, path: tuple[str, ...]) -> Iterator[Ch
             yield from _differences(before, after, (*path, key))
 
 
-def _parts(value: object) -> Mapping[str, object] | None:
+def parts(value: object) -> Mapping[str, object] | None:
+    """What is in a table, if it is one."""
     if isinstance(value, BaseModel):
         return {key: getattr(value, key) for key in type(value).model_fields}
     return value if isinstance(value, Mapping) else None
 
 
-def _hidden(value: object) -> set[str]:
+def hidden(value: object) -> set[str]:
+    """The keys of a table whose values are not shown, though they may be no secrets."""
     if not isinstance(value, BaseModel):
         return set()
     return {key for key, field in type(value).model_fields.items() if not field.repr}
@@ -122,34 +125,36 @@ def _hidden(value: object) -> set[str]:
 def _change(path: tuple[str, ...], old: object, new: object) -> Change:
     setting = ".".join(path)
     kind: Kind = "added" if old is _MISSING else "removed" if new is _MISSING else "changed"
-    shown = all(map(_showable, (old, new)))
+    visible = all(map(showable, (old, new)))
     return Change(
         setting,
         kind,
-        _shown(old) if shown else None,
-        _shown(new) if shown else None,
+        shown(old) if visible else None,
+        shown(new) if visible else None,
         needs_restart=any(f"{setting}.".startswith(f"{one}.") for one in NEEDS_RESTART),
     )
 
 
-def _showable(value: object) -> bool:
+def showable(value: object) -> bool:
     """Whether a value is none of several, and no secret."""
     if isinstance(value, SecretStr | BaseModel | Mapping):
         return False
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return all(map(_showable, value))
+        return all(map(showable, value))
     return True
 
 
-def _shown(value: object) -> object:
+def shown(value: object) -> object:
+    """A showable value as in JSON, cut off where it is long."""
     if value is _MISSING:
         return None
     if isinstance(value, frozenset):
         value = sorted(value)
     plain: object = to_jsonable_python(value, fallback=str)
-    text = _word(plain)
+    text = word(plain)
     return plain if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 
-def _word(value: object) -> str:
+def word(value: object) -> str:
+    """JSON."""
     return to_json(value).decode()

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from typing_extensions import override
 
 from batchgate_server.settings.addresses import check_listen, is_local
+from batchgate_server.settings.admin import AdminSettings
 from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerName, CallerSettings, OverallLimits
 from batchgate_server.settings.forms import (
@@ -136,6 +137,11 @@ class ServerSettings(BaseModel):
         description="Whether to listen off loopback without `callers`, so that whoever reaches the "
         "address can call all providers.",
     )
+    health_check_seconds: NoSeconds = Field(
+        default=60.0,
+        description="Seconds after which a profile that no call has been to is asked for a list of one "
+        "batch, for `grpc.health.v1` of `provider/NAME`; 0: never.",
+    )
     reflection: bool = Field(
         default=True, description="Whether tools such as grpcurl can ask for the API's description."
     )
@@ -200,6 +206,9 @@ class Settings(BaseSettings):
     watch: WatchSettings = Field(default=WatchSettings(), description="How batches are watched.")
     audit: AuditSettings = Field(
         default=AuditSettings(), description="Who changed what, and who was refused."
+    )
+    admin: AdminSettings = Field(
+        default=AdminSettings(), description="What the gateway tells by HTTP of itself."
     )
 
     @classmethod

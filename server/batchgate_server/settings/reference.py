@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from batchgate_server.settings.admin import AdminSettings
 from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerSettings, OverallLimits
 from batchgate_server.settings.document import variable_name
@@ -51,6 +52,7 @@ def reference() -> list[Row]:
         *_rows(ServerSettings, ("server",)),
         *_rows(WatchSettings, ("watch",)),
         *_rows(AuditSettings, ("audit",)),
+        *_rows(AdminSettings, ("admin",)),
     ]
     first: dict[str, Row] = {}
     for row in rows:
@@ -60,7 +62,7 @@ def reference() -> list[Row]:
 
 def _rows(model: type[BaseModel], above: tuple[str, ...]) -> Iterator[Row]:
     # The tables have rows for what is in them, and a name is its table's key.
-    tables = {"providers", "callers", "limits", "log", "tls", "server", "watch", "audit"}
+    tables = {"providers", "callers", "limits", "log", "tls", "server", "watch", "audit", "admin"}
     left_out = {"name", "entra"} if above else tables
     for key, field in model.model_fields.items():
         if key not in left_out:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from batchgate_server.settings.admin import AdminSettings
 from batchgate_server.settings.audit import AuditSettings
 from batchgate_server.settings.callers import CallerSettings, OverallLimits
 from batchgate_server.settings.credentials import REFERENCE_FORMS
@@ -31,6 +32,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "tls": TLSSettings,
     "watch": WatchSettings,
     "audit": AuditSettings,
+    "admin": AdminSettings,
 }
 
 _MESSAGES = {
@@ -55,7 +57,7 @@ _MESSAGES = {
     "value_error": "{error}",
 }
 # Of our own validators, which say all.
-_OWN = frozenset({"anonymous", "credential", "exposed", "workers"})
+_OWN = frozenset({"anonymous", "credential", "exposed", "remote", "workers"})
 _NO_TABLE = frozenset({"dict_type", "model_type", "model_attributes_type"})
 
 

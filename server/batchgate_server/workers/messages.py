@@ -57,6 +57,19 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """Tell how you are: answered by `Told`, in turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How a worker is."""
+
+    state: object
+    """A `ProcessState`, of a module that is imported only where there is an admin listener."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """A worker serves."""
 
@@ -78,7 +91,7 @@ class Failed:
         return OSError(self.number, self.message) if self.number else OSError(self.message)
 
 
-Message: TypeAlias = Start | Reload | Stop | Ready | Failed
+Message: TypeAlias = Start | Reload | Stop | Ask | Told | Ready | Failed
 
 
 def packed(message: Message) -> bytes:

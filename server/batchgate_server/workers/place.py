@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 
 from batchgate_server.settings import Settings
-from batchgate_server.workers.messages import Message, Reload, Start, packed, received
+from batchgate_server.workers.messages import Ask, Message, Reload, Start, Told, packed, received
 
 
 class Place:
@@ -29,13 +29,29 @@ class Place:
             # Its end is seen where its words are awaited.
             return
 
-    async def obey(self, *, reload: Callable[[], None], stop: Callable[[], None]) -> None:
-        """Do what the supervisor says, until it says stop or is gone."""
+    async def obey(
+        self,
+        *,
+        reload: Callable[[], None],
+        stop: Callable[[], None],
+        state: Callable[[], object],
+    ) -> None:
+        """Do what the supervisor says, until cancelled; what `state` gives is told when asked for.
+
+        That the supervisor is gone means the same as its word to stop.
+        """
         reader, writer = await asyncio.open_connection(sock=self._control.dup())
         try:
-            while isinstance(message := await received(reader), Reload):
-                self._reload = message
-                reload()
+            while message := await received(reader):
+                match message:
+                    case Reload():
+                        self._reload = message
+                        reload()
+                    case Ask():
+                        writer.write(packed(Told(state())))
+                        await writer.drain()
+                    case _:
+                        stop()
             stop()
         finally:
             writer.close()

@@ -6,9 +6,10 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
+from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -17,16 +18,21 @@ from batchgate_server.logs import configure_logs
 from batchgate_server.process_limits import set_process_limits
 from batchgate_server.settings import ConfigurationError, Problem, Settings, applied
 from batchgate_server.workers.messages import (
+    Ask,
     Failed,
     Message,
     Ready,
     Reload,
     Start,
     Stop,
+    Told,
     WorkersFailedError,
     packed,
     received,
 )
+
+if TYPE_CHECKING:
+    from batchgate_server.admin.server import AdminServer
 
 # A worker that dies is started again at once, but not again and again: a pause before the next one
 # doubles until one has lived for a while.
@@ -70,6 +76,7 @@ class _Supervisor:
         with reserved(self.settings.listen) as address:
             count = self.settings.server.workers
             self._workers = [_Worker(number, address, self) for number in range(1, count + 1)]
+            admin = await self._admin()
             keeping = [asyncio.create_task(worker.keep()) for worker in self._workers]
             reloads = asyncio.create_task(self._reload_when_asked())
             try:
@@ -78,6 +85,8 @@ class _Supervisor:
                 reloads.cancel()
                 await self._end()
                 await asyncio.wait([*keeping, reloads])
+                if admin:
+                    await admin.aclose()
         if self._hurry.is_set():
             # As a single process ends by a second signal.
             signal.signal(self._signal, signal.SIG_DFL)
@@ -85,6 +94,21 @@ class _Supervisor:
         if bad := [worker.number for worker in self._workers if worker.exit_code]:
             raise WorkersFailedError(f"some workers did not end well: {bad}")
         log.info("stopped")
+
+    async def _admin(self) -> "AdminServer | None":
+        if not self.settings.admin.listen:
+            return None
+        # Here, since a supervisor without it needs none of what these import.
+        from batchgate_server.admin.server import AdminServer  # noqa: PLC0415
+        from batchgate_server.workers.gathering import Gathering  # noqa: PLC0415
+
+        gathering = Gathering(
+            self._workers, settings=lambda: self.settings, stopping=self._stopping.is_set
+        )
+        admin = AdminServer(gathering)
+        await admin.start()
+        log.info("admin listener", address=admin.address)
+        return admin
 
     async def _serve(self, address: str, announce: Callable[[str], None]) -> None:
         stopping: asyncio.Future[Any] = asyncio.create_task(self._stopping.wait())
@@ -154,6 +178,8 @@ class _Worker:
     def __init__(self, number: int, address: str, supervisor: _Supervisor) -> None:
         self.number = number
         self.exit_code = 0
+        self.starts = 0
+        """How often its process was started."""
         self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when it serves for the first time, or cannot."""
         self.ended = asyncio.Event()
@@ -162,6 +188,17 @@ class _Worker:
         self._supervisor = supervisor
         self._process: Process | None = None
         self._writer: asyncio.StreamWriter | None = None
+        # Those who wait for what it tells, in the order in which they asked.
+        self._asking: deque[asyncio.Future[object]] = deque()
+
+    async def ask(self) -> object:
+        """What it tells of itself; None if there is no process, or it ends before."""
+        if self._writer is None:
+            return None
+        answer: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._asking.append(answer)
+        self.tell(Ask())
+        return await answer
 
     def tell(self, message: Message) -> None:
         """Send a message, if there is a process."""
@@ -220,6 +257,7 @@ class _Worker:
                 # A signal from the terminal is for the supervisor, which passes it on.
                 start_new_session=True,
             )
+        self.starts += 1
         reader, self._writer = await asyncio.open_connection(sock=ours)
         self.tell(Start(self.number, self._address, self._supervisor.settings))
         if self._supervisor.stopping.is_set():
@@ -231,9 +269,13 @@ class _Worker:
         finally:
             self._writer.close()
             self._writer = None
+            while self._asking:
+                self._answered(None)
 
     def _heard(self, message: Message) -> None:
-        if isinstance(message, Ready) and not self.started.done():
+        if isinstance(message, Told):
+            self._answered(message.state)
+        elif isinstance(message, Ready) and not self.started.done():
             self.started.set_result(None)
         elif isinstance(message, Failed):
             error = message.error()
@@ -241,6 +283,12 @@ class _Worker:
                 self.started.set_exception(error)
             else:
                 log.error("a worker cannot start", worker=self.number, problem=str(error))
+
+    def _answered(self, state: object) -> None:
+        answer = self._asking.popleft()
+        # Who asked may not have waited.
+        if not answer.done():
+            answer.set_result(state)
 
 
 async def _passed(event: asyncio.Event, seconds: float) -> None:

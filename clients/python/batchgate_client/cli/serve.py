@@ -17,6 +17,8 @@ _OPTIONS = {
     "listen": "--listen",
     "server.workers": "--workers",
     "server.allow_anonymous": "--allow-anonymous",
+    "admin.listen": "--admin",
+    "admin.allow_remote": "--admin-allow-remote",
     "log.format": "--log-format",
     "log.level": "--log-level",
 }
@@ -65,6 +67,22 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    admin: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Metrics, probes and a status page by HTTP, as 127.0.0.1:9464. Default: none.",
+            show_default=False,
+        ),
+    ] = None,
+    admin_allow_remote: Annotated[
+        bool | None,
+        typer.Option(
+            "--admin-allow-remote",
+            help="Let --admin listen off loopback.",
+            show_default=False,
+        ),
+    ] = None,
     log_format: Annotated[
         str | None, typer.Option(metavar="json|console", help="Form of a log line.")
     ] = None,
@@ -89,6 +107,7 @@ def serve(
                     "insecure": insecure,
                     "allow_anonymous": allow_anonymous,
                 },
+                "admin": {"listen": admin, "allow_remote": admin_allow_remote},
                 "log": {"format": log_format, "level": log_level},
             },
         )
@@ -106,6 +125,9 @@ def serve(
             "listen": listen,
             "server.workers": workers,
             "server.allow_anonymous": allow_anonymous,
+            "admin.listen": admin,
+            # What is said of it is said of the option's address, too.
+            "admin.allow_remote": admin,
             "log.format": log_format,
             "log.level": log_level,
         }

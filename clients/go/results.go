@@ -1,0 +1,83 @@
+package batchgate
+
+import (
+	"context"
+	"iter"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	batchgatev1 "github.com/batchgate/batchgate/clients/go/batchgate/v1"
+)
+
+// Results are the rows of a batch. They are read once, by All or by Messages.
+type Results struct {
+	ctx     context.Context
+	client  *Client
+	request *batchgatev1.StreamBatchResultsRequest
+	token   string
+}
+
+// Results begins with the first row that is read. Where the gateway goes away in the middle, it goes
+// on: no row is lost or comes twice. Without WaitUntilDone a batch that has not ended is an error.
+func (c *Client) Results(ctx context.Context, request *batchgatev1.StreamBatchResultsRequest) *Results {
+	asked := proto.Clone(request).(*batchgatev1.StreamBatchResultsRequest)
+	asked.Provider = c.orDefault(asked.Provider)
+	return &Results{ctx: ctx, client: c, request: asked, token: asked.ResumeToken}
+}
+
+// ResumeToken goes on, in another process too, after the last message whose rows have all been given
+// out; rows given out since then come again.
+func (r *Results) ResumeToken() string { return r.token }
+
+// Messages gives the messages as they come, some hundred rows each. It ends with the first error.
+func (r *Results) Messages() iter.Seq2[*batchgatev1.StreamBatchResultsResponse, error] {
+	return func(yield func(*batchgatev1.StreamBatchResultsResponse, error) bool) {
+		for message, err := range r.received() {
+			if err == nil {
+				r.token = r.request.ResumeToken
+			}
+			if !yield(message, err) {
+				return
+			}
+		}
+	}
+}
+
+// All gives the rows one by one. It ends with the first error.
+func (r *Results) All() iter.Seq2[*batchgatev1.BatchResult, error] {
+	return func(yield func(*batchgatev1.BatchResult, error) bool) {
+		for message, err := range r.received() {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for number, row := range message.Results {
+				if number == len(message.Results)-1 {
+					r.token = r.request.ResumeToken
+				}
+				if !yield(row, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (r *Results) received() iter.Seq2[*batchgatev1.StreamBatchResultsResponse, error] {
+	begin := func(ctx context.Context) (grpc.ServerStreamingClient[batchgatev1.StreamBatchResultsResponse], error) {
+		return r.client.Batches.StreamBatchResults(ctx, r.request)
+	}
+	return func(yield func(*batchgatev1.StreamBatchResultsResponse, error) bool) {
+		for message, err := range received(r.ctx, r.client, begin) {
+			// Before anything else: what breaks off now must not bring these rows again.
+			if token := message.GetResumeToken(); token != "" {
+				r.request = proto.Clone(r.request).(*batchgatev1.StreamBatchResultsRequest)
+				r.request.ResumeToken = token
+			}
+			if !yield(message, err) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,142 @@
+/** What all calls share: deadlines, headers, what is tried again, and how a failure comes out. */
+
+import { type CallOptions, ConnectError } from "@connectrpc/connect";
+import { headersOf, type Identity } from "./connection.js";
+import { BatchgateError, errorOf } from "./errors.js";
+import { Patience, passes } from "./patience.js";
+import { Stop } from "./stop.js";
+
+/** For one call. */
+export interface Options {
+  /** The profile, in place of the client's. */
+  readonly provider?: string;
+  /** Its deadline, in place of the default. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export const TIMEOUT_MS = 60_000;
+export const CREATION_TIMEOUT_MS = 900_000;
+export const PATIENCE_MS = 300_000;
+const ATTEMPTS = 4;
+
+export interface Settings extends Identity {
+  readonly timeoutMs: number;
+  readonly patienceMs: number;
+}
+
+/** Makes calls as one caller. */
+export class Calls {
+  constructor(readonly settings: Settings) {}
+
+  provider(options: Options | undefined): string {
+    return options?.provider ?? this.settings.provider ?? "";
+  }
+
+  options(options: Options | undefined, timeoutMs: number | undefined): CallOptions {
+    const bound = options?.timeoutMs ?? timeoutMs;
+    return {
+      headers: headersOf(this.settings),
+      ...(bound !== undefined && Number.isFinite(bound)
+        ? { timeoutMs: Math.max(Math.ceil(bound), 1) }
+        : {}),
+      ...(options?.signal ? { signal: options.signal } : {}),
+    };
+  }
+
+  /** One call that is made once. */
+  async once<Response>(
+    call: (options: CallOptions) => Promise<Response>,
+    options?: Options,
+    timeoutMs: number | undefined = this.settings.timeoutMs,
+  ): Promise<Response> {
+    try {
+      return await call(this.options(options, timeoutMs));
+    } catch (failed) {
+      throw errorOf(failed);
+    }
+  }
+
+  /** One call that changes nothing: while the gateway is unavailable it is made again. */
+  async read<Response>(
+    call: (options: CallOptions) => Promise<Response>,
+    options?: Options,
+    timeoutMs: number | undefined = this.settings.timeoutMs,
+  ): Promise<Response> {
+    const patience = new Patience(this.settings.patienceMs);
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.once(call, options, timeoutMs);
+      } catch (error) {
+        const passing = error instanceof BatchgateError && passes(error, options?.signal);
+        if (!passing || attempt === ATTEMPTS) throw error;
+        await patience.pause(error, options?.signal);
+      }
+    }
+  }
+
+  /**
+   * One call whose caller streams. What fails while reading the caller's own source is thrown as it
+   * is, and nothing comes of the call: Node ends a stream that it breaks off as if it were whole, so
+   * that a last message, `spoil`, has the gateway refuse what has come.
+   */
+  async sent<Request, Response>(
+    call: (requests: AsyncIterable<Request>, options: CallOptions) => Promise<Response>,
+    requests: AsyncIterable<Request>,
+    spoil: Request,
+    options: Options = {},
+  ): Promise<Response> {
+    const { timeoutMs, signal, ...rest } = options;
+    const stop = new Stop(signal, timeoutMs);
+    let broken: { readonly failure: unknown } | undefined;
+    async function* whole(): AsyncGenerator<Request> {
+      const source = requests[Symbol.asyncIterator]();
+      try {
+        for (;;) {
+          const next = await stop.first(source.next());
+          if (next.done) return;
+          yield next.value;
+        }
+      } catch (failure) {
+        // What the transport throws in here, once nobody reads any more, is not the source's.
+        if (failure instanceof ConnectError && failure !== stop.reason) throw failure;
+        broken = { failure };
+        yield spoil;
+      }
+    }
+    try {
+      return await call(whole(), this.options({ ...rest, signal: stop.blocked }, undefined));
+    } catch (failed) {
+      throw errorOf(broken ? broken.failure : (stop.reason ?? failed));
+    } finally {
+      stop.clear();
+    }
+  }
+
+  /**
+   * The messages of a stream that is begun anew where it breaks off. `following` makes the call that
+   * goes on where the messages so far have ended; undefined where nothing is left.
+   */
+  async *received<Message>(
+    following: (options: CallOptions) => AsyncIterable<Message> | undefined,
+    options?: Options,
+  ): AsyncGenerator<Message, void, undefined> {
+    const patience = new Patience(this.settings.patienceMs);
+    const until =
+      options?.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
+    for (;;) {
+      const left = until === undefined ? {} : { timeoutMs: until - performance.now() };
+      const messages = following(this.options({ ...options, ...left }, undefined));
+      if (messages === undefined) return;
+      try {
+        for await (const message of messages) {
+          patience.progress();
+          yield message;
+        }
+        return;
+      } catch (failed) {
+        await patience.pause(errorOf(failed), options?.signal);
+      }
+    }
+  }
+}

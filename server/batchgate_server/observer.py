@@ -1,0 +1,104 @@
+"""What the gateway tells of its work while it does it, to who counts or traces it.
+
+Nobody does unless that is configured; then it is told to an `Observer` that does nothing.
+"""
+
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Protocol
+
+from grpc import StatusCode
+
+from batchgate_server.call import Call
+from batchgate_server.errors import GatewayError
+
+FIRST_ERROR_STATUS = 400
+
+
+@dataclass(slots=True, eq=False)
+class Exchange:
+    """One request to a provider, until its answer is known."""
+
+    provider: str
+    """The profile's name."""
+    method: str
+    path: str
+    """Below the API's base, with the ids of what is asked for."""
+    began: float = field(default_factory=perf_counter)
+    status: int = 0
+    """The HTTP status, once there is one."""
+    error: GatewayError | None = None
+    """What came of it, unless it went well."""
+    span: object = None
+    """What a tracer keeps of it."""
+
+    def outcome(self) -> str:
+        """The HTTP status; the error's reason where it was none; "cancelled" where nobody waits."""
+        if self.status >= FIRST_ERROR_STATUS:
+            return str(self.status)
+        if self.error is not None:
+            return self.error.reason
+        return str(self.status) if self.status else "cancelled"
+
+
+class Usage(Protocol):
+    """The tokens of a batch, as far as they are known."""
+
+    @property
+    def input_tokens(self) -> int | None:
+        """Those that were read, from a cache too."""
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Those that were written, in thoughts too."""
+
+
+class Batch(Protocol):
+    """A batch as a provider tells of it."""
+
+    @property
+    def id(self) -> str:
+        """The provider's id."""
+
+    @property
+    def status(self) -> str:
+        """The provider's word."""
+
+    @property
+    def model(self) -> str:
+        """The model, if it is told."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens, if they are told."""
+
+
+class Observer:
+    """Is told what happens. This one does nothing with it."""
+
+    def call_began(self, call: Call) -> None:
+        """An RPC was let in."""
+
+    def call_ended(
+        self, call: Call, code: StatusCode, reason: str, *, error: BaseException | None
+    ) -> None:
+        """An RPC is over, with that status and that reason."""
+
+    def exchange_began(self, exchange: Exchange) -> None:
+        """A request goes to a provider."""
+
+    def exchange_ended(self, exchange: Exchange) -> None:
+        """Its answer is known, or that there is none."""
+
+    def batch_watched(self, provider: str, batch_id: str, *, caller: str) -> None:
+        """A caller watches a batch."""
+
+    def batch_seen(self, provider: str, batch: Batch, *, caller: str) -> None:
+        """A provider told of a batch that this caller asked for; "" if it is nobody's in particular."""
+
+    def polled(self, provider: str, *, kind: str, error: GatewayError | None) -> None:
+        """Watched batches were looked at, by a "list" or one by a "get"."""
+
+
+SILENT = Observer()
+"""Does nothing."""
