@@ -212,10 +212,12 @@ async def open_gateway(tmp_path: Path) -> AsyncIterator[OpenGateway]:
             environment: Mapping[str, str] | None = None,
         ) -> Gateway:
             listen = f"unix:{tmp_path}/gateway-{next(_sockets)}.sock"
+            # Unless a test wants it nobody is asked but by the test.
+            server = {"health_check_seconds": 0, **settings.get("server", {})}
             loaded = load_settings(
                 config=config,
                 environment=environment or {},
-                overrides={"listen": listen, **settings},
+                overrides={"listen": listen, **settings, "server": server},
             )
             return await stack.enter_async_context(running_gateway(loaded, transport=transport))
 

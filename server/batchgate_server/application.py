@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import grpc
 import httpx
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from batchgate.v1 import (
@@ -38,6 +38,7 @@ from batchgate_server.providers.registry import Profile, ProviderRegistry
 from batchgate_server.server_options import server_options
 from batchgate_server.services.batch_service import BatchService
 from batchgate_server.services.file_service import FileService
+from batchgate_server.services.health_service import HealthService
 from batchgate_server.services.provider_service import ProviderService
 from batchgate_server.settings import (
     Change,
@@ -63,6 +64,7 @@ SERVICES = tuple(
         (provider_service_pb2, "ProviderService"),
     )
 )
+HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 
 
 class Application:
@@ -94,7 +96,9 @@ class Application:
         self._admission = Admission(settings.server.overload_seconds)
         self._overdue = Overdue(settings.server, self._draining)
         self._certificate = settings.tls and ServerCertificate(settings.tls)
-        self._health = health.aio.HealthServicer()
+        self._health = HealthService(
+            self._providers, interval_seconds=settings.server.health_check_seconds
+        )
         self._server = grpc.aio.server(
             interceptors=[
                 chain(
@@ -127,7 +131,7 @@ class Application:
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if settings.server.reflection:
-            names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*SERVICES, HEALTH, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
         self.address = ""
         """Where it listens, once started; with the real port where 0 was asked for."""
@@ -158,8 +162,7 @@ class Application:
         await self._server.start()
         self._overdue.start()
         self.audit.write("start", address=self.address, version=VERSION, **self._who)
-        for service in ("", *SERVICES):
-            await self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        self._health.start(("", *SERVICES))
         if self.overview:
             self.overview.is_ready = True
 
@@ -178,6 +181,7 @@ class Application:
         self._authentication.replace(settings.callers)
         self._limiting.replace(settings)
         self._watching.renew(settings.watch)
+        self._health.renew(settings.server.health_check_seconds)
         self._overdue.settings = settings.server
         self._admission.patience_seconds = settings.server.overload_seconds
         self._draining.cut_off(self._dismissal)
@@ -207,7 +211,7 @@ class Application:
         """
         if grace_seconds is None:
             grace_seconds = self._settings.server.shutdown_grace_seconds
-        await self._health.enter_graceful_shutdown()
+        self._health.end()
         if self.overview:
             self.overview.is_ready = False
         await asyncio.sleep(delay_seconds)
@@ -219,6 +223,7 @@ class Application:
         await self._close()
 
     async def _close(self) -> None:
+        await self._health.aclose()
         await self._providers.aclose()
         if self._admin:
             await self._admin.aclose()

@@ -63,6 +63,7 @@ def environment(account: Account, **more: str) -> dict[str, str]:
         "AZURE_API_KEY": account.key,
         "AZURE_API_BASE": account.url,
         "BATCHGATE_DEFAULT_PROVIDER": "openai",
+        "BATCHGATE_SERVER__HEALTH_CHECK_SECONDS": "0",
         **more,
     }
 

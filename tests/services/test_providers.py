@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from batchgate.v1 import provider_service_pb2
+from batchgate_server.providers import checking
 from batchgate_server.rest.transport import open_transport
-from batchgate_server.services import provider_service
 from tests.conftest import PROFILES, Account, Gateway, OpenGateway, profiles, tls
 from tests.services.calls import CALLS, OF_PROVIDERS, call, failed
 from tests.services.lines import create, lines
@@ -298,7 +298,7 @@ async def test_each_profile_has_connections_of_its_own(
 async def test_a_provider_that_hangs_does_not_hide_the_others(
     gateway: Gateway, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider_service, "CHECK_SECONDS", 0.3)
+    monkeypatch.setattr(checking, "CHECK_SECONDS", 0.3)
     await account.fault(kind="hang", path="/v1/batches", times=None)
     providers = await listed(gateway, check_health=True)
     openai = providers.pop("openai").health

@@ -27,6 +27,7 @@ AT_ONCE_TOO = {
     "server.default_deadline_seconds",
     "server.default_creation_deadline_seconds",
     "server.stream_idle_seconds",
+    "server.health_check_seconds",
     # What they allow is looked at when the settings are checked, at a reload too.
     "server.allow_anonymous",
     "server.insecure",

@@ -1,6 +1,7 @@
 """How a provider was when last seen: what its answers tell by the way, without asking."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from batchgate_server.errors import (
@@ -37,6 +38,8 @@ class Health:
     detail: str = ""
     keys_of_callers: bool = False
     """Whether each call has a key of its own: that one is refused tells nothing of the others."""
+    changed: Callable[[], None] | None = None
+    """Told when `healthy` becomes another."""
 
     def saw(self, error: GatewayError | None) -> None:
         """Note how a call ended; errors that are the caller's say nothing against the provider."""
@@ -45,6 +48,8 @@ class Health:
         if self.keys_of_callers and isinstance(error, OF_THE_KEY):
             return
         unhealthy = isinstance(error, UNHEALTHY)
-        self.healthy = not unhealthy
+        known, self.healthy = self.healthy, not unhealthy
         self.checked_at = time.time()
         self.detail = f"{error.reason}: {error.message}" if error and unhealthy else ""
+        if self.changed and known is not self.healthy:
+            self.changed()

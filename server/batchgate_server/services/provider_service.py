@@ -1,7 +1,6 @@
 """ProviderService: whom this gateway can call."""
 
 import asyncio
-from contextlib import suppress
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -9,11 +8,10 @@ from grpc.aio import ServicerContext
 from batchgate.v1 import provider_service_pb2 as pb
 from batchgate.v1 import provider_service_pb2_grpc
 from batchgate_server.call import current_call
-from batchgate_server.errors import GatewayError, ProviderTimeout
+from batchgate_server.providers.checking import check
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.registry import ProviderRegistry
 from batchgate_server.rest.health import Health
-from batchgate_server.rest.retrying import Pace, set_pace
 from batchgate_server.translation.times import timestamp
 
 STATES = {
@@ -21,8 +19,6 @@ STATES = {
     True: pb.PROVIDER_HEALTH_STATE_HEALTHY,
     False: pb.PROVIDER_HEALTH_STATE_UNHEALTHY,
 }
-# One provider that hangs must not hide how the others are.
-CHECK_SECONDS = 10.0
 Context = ServicerContext[Any, Any]
 
 
@@ -39,25 +35,11 @@ class ProviderService(provider_service_pb2_grpc.ProviderServiceServicer):
         caller = current_call().caller
         usable = self._providers.usable_by(caller)
         if request.check_health:
-            await asyncio.gather(*map(_check, usable))
+            await asyncio.gather(*map(check, usable))
         default = self._providers.default_for(caller)
         return pb.ListProvidersResponse(
             providers=[_message(provider, default=default) for provider in usable]
         )
-
-
-async def _check(provider: OpenAIProvider) -> None:
-    # Asked once: the answer tells how the provider is, not how it may be.
-    set_pace(Pace.ONCE)
-    # What went wrong is kept by the client's health.
-    with suppress(GatewayError), provider.users.one():
-        try:
-            async with asyncio.timeout(CHECK_SECONDS):
-                await provider.list_batches(cursor=None, size=1)
-        except TimeoutError:
-            provider.rest.saw(
-                ProviderTimeout(f"{provider.name} did not answer within {CHECK_SECONDS:g} s")
-            )
 
 
 def _message(provider: OpenAIProvider, *, default: str) -> pb.Provider:

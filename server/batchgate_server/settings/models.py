@@ -137,6 +137,11 @@ class ServerSettings(BaseModel):
         description="Whether to listen off loopback without `callers`, so that whoever reaches the "
         "address can call all providers.",
     )
+    health_check_seconds: NoSeconds = Field(
+        default=60.0,
+        description="Seconds after which a profile that no call has been to is asked for a list of one "
+        "batch, for `grpc.health.v1` of `provider/NAME`; 0: never.",
+    )
     reflection: bool = Field(
         default=True, description="Whether tools such as grpcurl can ask for the API's description."
     )
