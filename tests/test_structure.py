@@ -170,7 +170,10 @@ def test_the_sandbox_knows_nothing_of_the_gateway(path: Path) -> None:
     ids=lambda path: path.stem,
 )
 def test_the_client_needs_no_server_to_be_imported(path: Path) -> None:
-    """Its users install neither the gateway nor the sandbox: only inside of functions."""
+    """Its users install neither the gateway nor the sandbox: only inside of functions.
+
+    But for the check of lines, which needs nothing that the client does not.
+    """
     for node in ast.parse(path.read_text()).body:
         names = (
             [alias.name for alias in node.names]
@@ -179,10 +182,19 @@ def test_the_client_needs_no_server_to_be_imported(path: Path) -> None:
             if isinstance(node, ast.ImportFrom)
             else []
         )
+        names = [name for name in names if not within(name, {"batchgate_server.jsonl"})]
         assert not {name.partition(".")[0] for name in names} & {
             "batchgate_server",
             "batchgate_sandbox",
         }
+
+
+def test_the_check_of_lines_needs_no_server() -> None:
+    """It comes with the client alone: besides itself it imports the standard library and msgspec."""
+    for path in sorted((SERVER / "jsonl").rglob("*.py")):
+        others = {name for name in imported(path) if not within(name, {"batchgate_server.jsonl"})}
+        roots = {name.partition(".")[0] for name in others}
+        assert roots <= sys.stdlib_module_names | {"msgspec"}, path
 
 
 def test_every_part_is_known() -> None:

@@ -1,10 +1,13 @@
 """`BATCHGATE_*` over the file, and the command line over both."""
 
 from collections.abc import Callable
+from dataclasses import fields
 
 import pytest
 
+from batchgate_client.cli.connection import Connection
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
+from batchgate_server.settings.variables import CLIENT_VARIABLES
 
 Load = Callable[..., Settings]
 Problems = Callable[..., dict[str, str]]
@@ -111,6 +114,17 @@ def test_service_links_of_kubernetes_are_no_settings(load: Load) -> None:
         "BATCHGATE_SANDBOX_PORT": "tcp://10.0.0.1:8085",
     }
     assert load(None, {**links, "OPENAI_API_KEY": "k"}).providers
+
+
+def test_what_clients_read_is_no_setting(load: Load) -> None:
+    """Who calls a gateway may run another one in the same shell."""
+    own = dict.fromkeys(CLIENT_VARIABLES, "x")
+    assert load(None, {**own, "OPENAI_API_KEY": "k"}).providers
+
+
+def test_clients_read_nothing_else() -> None:
+    read = {f"BATCHGATE_{one.name.upper()}" for one in fields(Connection)}
+    assert read - {"BATCHGATE_JSON"} == CLIENT_VARIABLES
 
 
 def test_unknown_and_malformed_variables(problems: Problems) -> None:

@@ -15,6 +15,14 @@ from batchgate_server.settings.entra import EntraSettings
 from batchgate_server.settings.problems import Problem
 
 CONFIG_VARIABLE = "BATCHGATE_CONFIG"
+# Of the clients and the command line: who calls a gateway may also run one.
+CLIENT_VARIABLES = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        *("ADDRESS", "PROVIDER", "TIMEOUT", "TOKEN", "TOKEN_FILE"),
+        *("TLS", "TLS_CA", "TLS_CERT", "TLS_KEY"),
+    )
+)
 # What clients and the command line read; a shell that calls a gateway may also start one.
 _CLIENTS = {
     f"{PREFIX}{name}"

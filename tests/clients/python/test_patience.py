@@ -49,7 +49,7 @@ class Fake:
         state.invoke_rpc = invoked
         self.client = Client(channel=self.channel, provider="openai", patience=PATIENCE)
         self.client._clock = self.time.time
-        self.client._sleep = self.sleep  # type: ignore[assignment]
+        self.client._sleep = self.sleep
 
     def sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)

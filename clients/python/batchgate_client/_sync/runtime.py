@@ -1,7 +1,7 @@
 """What differs between the async and the sync client beyond words."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 Source: TypeAlias = Any
 """A path, bytes, a binary file, or an iterable of bytes."""
 
-sleep = time.sleep
+sleep: Callable[[float], None] = time.sleep
 # What a call that was cancelled on this side raises, besides grpc.RpcError.
 Interrupted = grpc.FutureCancelledError
 

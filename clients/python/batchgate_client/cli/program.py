@@ -6,23 +6,40 @@ from typing import Annotated
 
 import typer
 
+from batchgate_client.cli.batches import batches
+from batchgate_client.cli.check import check
 from batchgate_client.cli.demo import demo
+from batchgate_client.cli.files import files
 from batchgate_client.cli.keys import keys
+from batchgate_client.cli.providers import health, providers
+from batchgate_client.cli.results import results
+from batchgate_client.cli.run import EPILOG, run
 from batchgate_client.cli.sandbox import sandbox
 from batchgate_client.cli.serve import serve
+from batchgate_client.cli.submit import submit
+from batchgate_client.cli.watch import watch
 
+WORK, LOOK, GATEWAY = "Work with batches", "Look", "Run a gateway"
 app = typer.Typer(
     name="batchgate",
     help="A gRPC gateway for the Files and Batches APIs of OpenAI and Azure OpenAI.",
     no_args_is_help=True,
-    add_completion=False,
     # Its tracebacks show local variables, and so could show secrets.
     pretty_exceptions_enable=False,
 )
-app.command()(serve)
-app.command()(sandbox)
-app.command()(demo)
-app.add_typer(keys, name="keys")
+app.command(epilog=EPILOG, rich_help_panel=WORK)(run)
+app.command(rich_help_panel=WORK)(submit)
+app.command(rich_help_panel=WORK)(watch)
+app.command(rich_help_panel=WORK)(results)
+app.command(rich_help_panel=WORK)(check)
+app.add_typer(files, name="files", rich_help_panel=LOOK)
+app.add_typer(batches, name="batches", rich_help_panel=LOOK)
+app.command(rich_help_panel=LOOK)(providers)
+app.command(rich_help_panel=LOOK)(health)
+app.command(rich_help_panel=GATEWAY)(serve)
+app.command(rich_help_panel=GATEWAY)(sandbox)
+app.command(rich_help_panel=GATEWAY)(demo)
+app.add_typer(keys, name="keys", rich_help_panel=GATEWAY)
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - the form of an option's callback

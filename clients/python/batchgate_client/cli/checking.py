@@ -1,0 +1,121 @@
+"""A batch file checked on this machine, by the very code that checks it on its way."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from batchgate.v1.file_service_pb2 import JsonlIssue, UploadReport
+from batchgate_client.cli.failures import UNUSABLE, failure, file_failure
+from batchgate_client.cli.wording import counted, printable, size_text
+from batchgate_server.jsonl.checker import JsonlChecker
+from batchgate_server.jsonl.issues import MAX_ISSUES
+from batchgate_server.jsonl.rules import Rules
+
+BLOCK = 1024 * 1024
+MAX_LINE_BYTES = 16 * 1024 * 1024
+MAX_FILE_BYTES = 200 * 1024 * 1024
+# Lines of the largest batch, as the providers document them.
+MAX_LINES = {"openai": 50_000, "azure_openai": 100_000}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one provider takes."""
+
+    max_lines: int
+    max_file_bytes: int = MAX_FILE_BYTES
+    refuses_byte_order_mark: bool = False
+
+    @classmethod
+    def of_kind(cls, kind: str) -> "Limits":
+        """The documented limits of `openai` or `azure_openai`."""
+        return cls(max_lines=MAX_LINES[kind], refuses_byte_order_mark=kind != "openai")
+
+
+def open_input(path: Path) -> BinaryIO:
+    """The file, or the failure of one that is none."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise file_failure(error) from None
+    status = os.fstat(file.fileno())
+    if stat.S_ISREG(status.st_mode) and not status.st_size:
+        file.close()
+        raise failure(f"{path}: is empty; a batch needs a line for each request", code=UNUSABLE)
+    return file
+
+
+def check_file(
+    path: Path,
+    limits: Limits,
+    *,
+    endpoint: str = "",
+    progress: Callable[[int], object] = lambda _: None,
+) -> UploadReport:
+    """Check all lines of a file, as an upload would.
+
+    Raises:
+        typer.Exit: the file cannot be read.
+    """
+    rules = Rules(
+        max_lines=limits.max_lines,
+        max_line_bytes=MAX_LINE_BYTES,
+        refuses_byte_order_mark=limits.refuses_byte_order_mark,
+        endpoint=endpoint,
+    )
+    checker, digest, size = JsonlChecker(rules), hashlib.sha256(), 0
+    with open_input(path) as file:
+        try:
+            while block := file.read(BLOCK):
+                size += len(block)
+                digest.update(block)
+                checker.feed(block)
+                progress(size)
+        except OSError as error:
+            error.filename = error.filename or str(path)
+            raise file_failure(error) from None
+    checker.finish()
+    issues = [
+        JsonlIssue(
+            line=one.line,
+            byte_offset=one.byte_offset,
+            code=one.code,
+            param=one.param,
+            custom_id=one.custom_id,
+            message=one.message,
+        )
+        for one in checker.issues
+    ]
+    if size > limits.max_file_bytes:
+        text = f"the file has {size_text(size)}; at most {size_text(limits.max_file_bytes)} go"
+        issues.insert(0, JsonlIssue(code="file_too_large", message=text))
+    return UploadReport(
+        received_bytes=size,
+        sha256=digest.hexdigest(),
+        line_count=checker.line_count,
+        models=checker.models,
+        urls=checker.urls,
+        issues=issues,
+    )
+
+
+def described(report: UploadReport) -> str:
+    """A file without faults, in one line."""
+    words = [counted(report.line_count, "line"), size_text(report.received_bytes)]
+    return ", ".join([*words, *report.models[:3], *report.urls[:1]])
+
+
+def issue_lines(path: Path, report: UploadReport) -> list[str]:
+    """Each fault with its place, as compilers tell theirs."""
+    lines = []
+    for issue in report.issues:
+        place = f"{path}:{issue.line}" if issue.line else f"{path}"
+        whose = f" (custom_id {printable(issue.custom_id)!r})" if issue.custom_id else ""
+        lines.append(f"{place}: {issue.code}: {printable(issue.message)}{whose}")
+    if len(report.issues) >= MAX_ISSUES:
+        lines.append(f"{path}: and perhaps more; the first {MAX_ISSUES} are told")
+    return lines

@@ -1,0 +1,82 @@
+"""A batch watched to its end, with a bar, or a line for each change."""
+
+from contextlib import closing
+
+from batchgate.v1.batch_pb2 import BATCH_STATUS_COMPLETED, Batch
+from batchgate.v1.batch_service_pb2 import WATCH_EVENT_HEARTBEAT
+from batchgate_client import Client
+from batchgate_client.cli.call import Call
+from batchgate_client.cli.failures import BATCH_FAILED, ROWS_FAILED
+from batchgate_client.cli.output import json_text
+from batchgate_client.cli.progress import Bar, Steps
+from batchgate_client.cli.wording import counts_text, state_text
+
+BROKEN_OFF = "the connection broke off; trying again"
+
+
+class Follower:
+    """Shows what happens to a batch; as JSON lines on the standard output if that is wanted."""
+
+    def __init__(self, call: Call, *, as_json: bool | None = None) -> None:
+        self._as_json = call.output.as_json if as_json is None else as_json
+        self._line = call.output.raw
+        self._steps: Steps = call.steps()
+        self._bar: Bar | None = None
+        self._batch = Batch()
+        self._away = False
+
+    def follow(self, client: Client, batch_id: str) -> Batch:
+        """Watch a batch until it is terminal; as it is then."""
+        with self._steps.rows("watching") as bar, closing(client.watch_batch(batch_id)) as watch:
+            self._bar = bar
+            try:
+                for news in watch:
+                    if self._as_json:
+                        self._line(json_text(news))
+                    elif news.event != WATCH_EVENT_HEARTBEAT:
+                        self._show(news.batch)
+                    self._batch = news.batch
+            finally:
+                self._bar = None
+        if self._steps.draws and not self._as_json:
+            self._tell_state()
+        for error in self._batch.errors:
+            place = f"line {error.line}: " if error.HasField("line") else ""
+            self._steps.tell("error", f"{place}{error.code}: {error.message}")
+        return self._batch
+
+    def _show(self, batch: Batch) -> None:
+        self._batch = batch
+        if self._steps.draws:
+            self._draw()
+        else:
+            self._tell_state()
+
+    def _tell_state(self) -> None:
+        self._steps.tell(state_text(self._batch), counts_text(self._batch.request_counts))
+
+    def _draw(self) -> None:
+        counts = self._batch.request_counts
+        if self._bar:
+            self._bar.outcomes(
+                state_text(self._batch),
+                total=counts.total,
+                succeeded=counts.completed,
+                failed=counts.failed,
+                note=BROKEN_OFF if self._away else counts_text(counts),
+            )
+
+    def on_change(self, away: bool) -> None:  # noqa: FBT001 - the one thing there is to tell
+        """The connection broke off, or is there again."""
+        self._away = away
+        if self._steps.draws and self._bar:
+            self._draw()
+        else:
+            self._steps.tell("gateway", BROKEN_OFF if away else "is there again")
+
+
+def outcome(batch: Batch) -> int:
+    """The exit code that says how a batch ended."""
+    if batch.status != BATCH_STATUS_COMPLETED:
+        return BATCH_FAILED
+    return ROWS_FAILED if batch.request_counts.failed else 0

@@ -1,0 +1,113 @@
+"""What happens while a command runs: bars where the standard error is a terminal, else plain lines."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+from rich.text import Text
+
+from batchgate_client.cli.wording import printable
+
+LABEL = 12
+STATUS_BAR = 40
+
+
+class Steps:
+    """Tells each step on the standard error, and draws a bar for one that takes its time."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.draws = self._console.is_interactive
+        """Whether bars are drawn."""
+
+    def tell(self, step: str, text: str) -> None:
+        """A line: a word for what happened, and the details."""
+        self._console.print(Text.assemble((f"{printable(step):<{LABEL}}", "cyan"), printable(text)))
+
+    def begin(self, step: str, text: str) -> None:
+        """A line where no bar says that this has begun."""
+        if not self.draws:
+            self.tell(step, text)
+
+    @contextmanager
+    def transfer(self, step: str, total: int | None) -> Iterator["Bar"]:
+        """A bar of bytes, with rate and time left."""
+        columns: list[ProgressColumn] = [
+            *(_label(), BarColumn(STATUS_BAR), TaskProgressColumn()),
+            *(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()),
+        ]
+        with self._bar(columns) as progress:
+            yield Bar(progress, progress.add_task(step, total=total))
+
+    @contextmanager
+    def rows(self, step: str) -> Iterator["Bar"]:
+        """A bar of rows that succeeded and failed, with a note beside it."""
+        columns: list[ProgressColumn] = [
+            *(_label(), _Outcomes(), TextColumn("{task.fields[note]}", markup=False)),
+            TimeElapsedColumn(),
+        ]
+        with self._bar(columns) as progress:
+            yield Bar(progress, progress.add_task(step, total=None, note="", failed=0))
+
+    @contextmanager
+    def _bar(self, columns: list[ProgressColumn]) -> Iterator[Progress]:
+        with Progress(
+            *columns, console=self._console, transient=True, disable=not self.draws
+        ) as progress:
+            yield progress
+
+
+class Bar:
+    """A bar that is drawn, if any is."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def reach(self, done: int, total: int | None = None) -> None:
+        """So many bytes are done."""
+        self._progress.update(self._task, completed=done, total=total)
+
+    def outcomes(self, word: str, *, total: int, succeeded: int, failed: int, note: str) -> None:
+        """So many rows are done, of `total` if that is known (not 0)."""
+        self._progress.update(
+            self._task,
+            description=printable(word),
+            total=total or None,
+            completed=succeeded + failed,
+            failed=failed,
+            note=note,
+        )
+
+
+def _label() -> TextColumn:
+    return TextColumn(f"[cyan]{{task.description:<{LABEL - 1}}}")
+
+
+class _Outcomes(ProgressColumn):
+    """A bar with the rows that succeeded in one colour, and those that failed in another."""
+
+    def render(self, task: Task) -> Text:
+        total = task.total or 0
+        failed = round(STATUS_BAR * task.fields["failed"] / total) if total else 0
+        if task.fields["failed"]:
+            failed = max(failed, 1)  # A single failure among many is seen too.
+        done = round(STATUS_BAR * task.completed / total) if total else 0
+        return Text.assemble(
+            ("━" * max(done - failed, 0), "green"),
+            ("━" * failed, "red"),
+            ("─" * (STATUS_BAR - max(done, failed)), "bright_black"),
+        )
