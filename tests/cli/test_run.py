@@ -27,8 +27,11 @@ async def test_all_in_one(batchgate: Cli, requests: Path, here: Path) -> None:
     done = await batchgate("run", requests)
     assert done.code == 3
     steps = [one.split()[0] for one in done.stderr.splitlines()]
-    assert steps[:5] == ["checked", "uploading", "uploaded", "creating", "created"]
-    assert done.stderr.splitlines()[-1] == "completed   3 of 4 done, 1 failed"
+    assert steps[:6] == ["checking", "checked", "uploading", "uploaded", "creating", "created"]
+    assert done.stderr.splitlines()[-2:] == [
+        "completed   3 of 4 done, 1 failed",
+        f"results     into {OUT}",
+    ]
     assert "\x1b" not in done.stdout + done.stderr
     facts = dict(one.split(maxsplit=1) for one in done.stdout.splitlines())
     assert facts["batch"].endswith(", completed")
@@ -102,7 +105,7 @@ async def test_what_is_no_batch_file(
     (here / "empty.jsonl").touch()
     refused = await batchgate("run", name, "--out", "out.jsonl")
     assert (refused.code, refused.stdout) == (2, "")
-    assert refused.stderr == f"batchgate: {message}\n"
+    assert refused.stderr.splitlines()[-1] == f"batchgate: {message}"
     assert not (here / "out.jsonl").exists()
     assert not await account.file_ids()
 
@@ -111,7 +114,7 @@ async def test_faulty_lines_are_not_sent(batchgate: Cli, here: Path, account: Ac
     (here / "requests.jsonl").write_bytes(line("a") + line("a") + b"{\n")
     refused = await batchgate("run", "requests.jsonl")
     assert refused.code == 2
-    first, *rest = refused.stderr.splitlines()
+    _, first, *rest = refused.stderr.splitlines()
     assert first == "batchgate: requests.jsonl: faulty lines; nothing was sent"
     assert rest[0].startswith("  requests.jsonl:2: duplicate_custom_id: ")
     assert rest[1].startswith("  requests.jsonl:3: invalid_json_line: ")
