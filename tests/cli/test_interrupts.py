@@ -194,13 +194,16 @@ async def test_a_disk_with_too_little_room(batchgate: Cli, quick: Gateway, here:
     assert rows(here) == Counter(f"row-{n}" for n in range(COUNT))
 
 
-async def test_two_at_once(quick: Gateway, here: Path, requests: Path, account: Account) -> None:
-    await account.fault(kind="delay", method="POST", path="/v1/batches", delay=0.5)
-    async with program("run", requests.name, here=here, address=quick.address) as first:
-        await first.says("creating")
-        async with program("run", requests.name, here=here, address=quick.address) as second:
-            refused = await second.end()
+async def test_two_at_once(
+    batchgate: Cli, quick: Gateway, here: Path, requests: Path, account: Account
+) -> None:
+    stalled = ("run", requests.name, "--metadata", "sandbox_outcome=stalled")
+    async with program(*stalled, here=here, address=quick.address) as first:
+        await first.says("in_progress")
+        refused = await batchgate("run", requests.name)
         assert refused.code == 1
         assert f"batchgate: {OUT}: another process is writing it" in refused.stderr
-        assert (await first.end()).code == 0
+        (batch,) = (await batchgate("batches", "list", "--json")).rows
+        await batchgate("batches", "cancel", batch["id"])
+        assert (await first.end()).code == 4
     assert await batch_count(account) == 1

@@ -9,10 +9,13 @@ import grpc
 import pytest
 
 from batchgate.v1 import batch_service_pb2 as pb
-from batchgate_client.cli import running, transfers
+from batchgate_client.cli import again, running, transfers
+from batchgate_client.cli.connection import Connection
+from batchgate_client.cli.summary import duration_text
 from batchgate_client.errors import Details, GatewayUnreachable
 from tests.cli.conftest import Cli
-from tests.conftest import Account, Gateway
+from tests.conftest import Account, Gateway, OpenGateway, profiles
+from tests.secret_search import secret
 from tests.services.rows import batch_count, line, metadata_at
 from tests.waiting import eventually
 
@@ -250,3 +253,40 @@ async def test_a_disk_that_is_full_from_the_beginning(batchgate: Cli, requests: 
     assert second.endswith(" goes on, and nothing is lost; so does the same command, or:")
     assert watch.startswith("  batchgate watch batch_")
     assert results.startswith("  batchgate results batch_")
+
+
+async def test_several_providers_and_no_default(
+    cli: Cli, open_gateway: OpenGateway, account: Account, requests: Path
+) -> None:
+    gateway = await open_gateway({"providers": profiles(account)})
+    refused = await cli("run", requests, "--address", gateway.address)
+    assert refused.code == 2
+    assert refused.stderr.splitlines() == [
+        "batchgate: several providers, and no default: name one with --provider",
+        "  openai, azure, azure-dated, azure-preview",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(1.25, "1.2 s"), (185.9, "3 min 5 s"), (7805, "2 h 10 min")]
+)
+def test_how_long_it_took(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+def test_the_line_that_goes_on_leads_to_the_same_gateway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = Connection(
+        address="gateway:1",
+        provider="azure-eu",
+        token=secret("bg_of-the-line"),
+        tls=True,
+        json=True,
+    )
+    line = "batchgate watch batch_1 --address gateway:1 --provider azure-eu --tls"
+    monkeypatch.delenv("BATCHGATE_ADDRESS", raising=False)
+    assert again.command(connection, "watch", "batch_1") == line
+    monkeypatch.setenv("BATCHGATE_ADDRESS", "gateway:1")
+    short = line.replace(" --address gateway:1", "")
+    assert again.command(connection, "watch", "batch_1") == short
