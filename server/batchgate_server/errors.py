@@ -294,3 +294,15 @@ class OutcomeUnknown(ProviderError):
     """A creation may have happened; never UNAVAILABLE, since clients repeat that by themselves."""
 
     code, reason = StatusCode.UNKNOWN, "OUTCOME_UNKNOWN"
+
+
+def reasons() -> frozenset[str]:
+    """All reasons that there are."""
+    found: set[str] = set()
+    kinds: list[type[GatewayError]] = [GatewayError]
+    while kinds:
+        kind = kinds.pop()
+        kinds += kind.__subclasses__()
+        if "reason" in vars(kind):
+            found.add(kind.reason)
+    return frozenset(found)

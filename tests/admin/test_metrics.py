@@ -41,6 +41,10 @@ async def test_a_call_is_counted_by_how_it_ended(observed: Gateway) -> None:
     assert metrics.value(rpcs, rpc_method="ListFiles", grpc_code="OK", provider="azure") == 1
     missing = {"grpc_code": "NOT_FOUND", "reason": "PROVIDER_NOT_FOUND", "provider": "openai"}
     assert metrics.value(rpcs, rpc_method="GetBatch", **missing) == 1
+    errors = "batchgate_errors_total"
+    assert metrics.value(errors, reason="PROVIDER_NOT_FOUND") == 1
+    assert metrics.value(errors, reason="OUTCOME_UNKNOWN") == 0
+    assert metrics.value(errors) == 2
     # A name that a caller made up is no label.
     assert metrics.value(rpcs, reason="PROVIDER_UNKNOWN", provider="") == 1
     duration = "rpc_server_duration_seconds"

@@ -43,6 +43,17 @@ PROGRAMS = (
         tools=("node", "npm"),
     ),
     Program(
+        "java",
+        build=(
+            (
+                *("mvn", "-q", "-ntp", "-f", "clients/java", "test-compile"),
+                *("dependency:build-classpath", "-Dmdep.outputFile=target/classpath"),
+            ),
+        ),
+        run=("sh", "clients/java/conformance.sh"),
+        tools=("java", "mvn"),
+    ),
+    Program(
         "grpcurl",
         run=(sys.executable, "clients/conformance/with_grpcurl.py"),
         tools=("grpcurl",),

@@ -52,6 +52,12 @@ RPCS = _counter(
     "rpc_method grpc_code reason provider caller",
     "RPCs that have ended. `reason` is that of the error, `caller` is empty without callers.",
 )
+ERRORS = _counter(
+    "batchgate_errors_total",
+    "reason",
+    "RPCs that have ended with this reason. All reasons are there from the start, so that the first "
+    "error of its kind is seen as a rise, too.",
+)
 RPCS_RUNNING = _gauge("batchgate_rpcs_running", "rpc_method", "RPCs under way.")
 REFUSED = _counter(
     "batchgate_limit_refusals_total",
@@ -142,7 +148,7 @@ WORKER_STARTS = _counter(
 )
 
 DEFINITIONS = (
-    *(RPC_DURATION, RPCS, RPCS_RUNNING, WAITING, REFUSED),
+    *(RPC_DURATION, RPCS, ERRORS, RPCS_RUNNING, WAITING, REFUSED),
     *(RECEIVED_BYTES, SENT_BYTES, RECEIVED_LINES, SENT_LINES),
     *(REQUESTS, REQUEST_DURATION, RETRIES, BREAKER, HEALTHY),
     *(WATCHED, WATCHERS, POLLS, BATCHES, TOKENS),

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from typing_extensions import override
 
 from batchgate_server.call import Call
-from batchgate_server.errors import CallerLimit, GatewayError, GatewayOverloaded
+from batchgate_server.errors import CallerLimit, GatewayError, GatewayOverloaded, reasons
 from batchgate_server.metrics import definitions as d
 from batchgate_server.metrics.bounded import Bounded
 from batchgate_server.metrics.operations import operation_of
@@ -26,6 +26,8 @@ _TRAFFIC = {
     "received_lines": d.RECEIVED_LINES,
     "sent_lines": d.SENT_LINES,
 }
+# Of all callers together; what queues is counted elsewhere.
+LIMITS = ("max_calls", "max_uploads", "max_watches", "calls_per_second", "bytes_per_day")
 
 
 class _Durations(dict[tuple[str, ...], Histogram]):
@@ -71,6 +73,9 @@ class Recorder(Observer):
         self._requests_took = _Durations(d.REQUEST_DURATION, self._registry, d.UPSTREAM_BUCKETS)
         self._rpcs, self._requests, self._retries = map(_Counts, (d.RPCS, d.REQUESTS, d.RETRIES))
         self._polls, self._refused = map(_Counts, (d.POLLS, d.REFUSED))
+        self._reasons = _Counts(d.ERRORS)
+        self._reasons.update(dict.fromkeys(((reason,) for reason in reasons()), 0))
+        self._refused.update(dict.fromkeys(((limit, "") for limit in LIMITS), 0))
         self._traffic = {name: _Counts(definition) for name, definition in _TRAFFIC.items()}
         self._running: dict[int, Call] = {}
         self._batches = SeenBatches()
@@ -104,6 +109,8 @@ class Recorder(Observer):
             self._retries[call.provider,] += call.retries
         _count_traffic(self._traffic, call, (method, call.provider, caller))
         if error is not None:
+            if reason:
+                self._reasons[reason,] += 1
             if isinstance(error, CallerLimit | GatewayOverloaded) and error.limit:
                 own = caller if isinstance(error, CallerLimit) else ""
                 self._refused[error.limit, own] += 1
@@ -131,7 +138,14 @@ class Recorder(Observer):
     def families(self) -> Iterator[Metric]:
         """All that was recorded, and the process."""
         yield from self._registry.collect()
-        for counts in (self._rpcs, self._requests, self._retries, self._polls, self._refused):
+        for counts in (
+            self._rpcs,
+            self._reasons,
+            self._requests,
+            self._retries,
+            self._polls,
+            self._refused,
+        ):
             yield counts.family()
         traffic = {name: _Counts(definition) for name, definition in _TRAFFIC.items()}
         running: Counter[tuple[str, ...]] = Counter()
