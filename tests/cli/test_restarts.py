@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.ports import fixed_port
 from tests.cli.programs import program
+from tests.clients.python.test_restarts import Lives, lives
 from tests.conftest import Account
-from tests.process.conftest import GatewayProcess, Start
 from tests.services.rows import batch_count, line
 from tests.waiting import eventually
 
@@ -17,33 +16,7 @@ COUNT = 2000
 MANY = b"".join(line(f"row-{n}", text="x" * 200) for n in range(COUNT))
 OUT = "requests.results.jsonl"
 
-
-class Lives:
-    """A gateway at one address that can die and come back."""
-
-    def __init__(self, start: Start) -> None:
-        self._start = start
-        self.address = f"127.0.0.1:{fixed_port()}"
-        self._process: GatewayProcess | None = None
-
-    async def begin(self) -> None:
-        self._process = await self._start(
-            listen=self.address,
-            BATCHGATE_WATCH__FIRST_POLL_SECONDS="0.05",
-            BATCHGATE_WATCH__SLOWEST_POLL_SECONDS="0.05",
-        )
-
-    async def kill(self) -> None:
-        assert self._process
-        self._process.process.kill()
-        await self._process.end()
-
-
-@pytest.fixture
-async def lives(start: Start) -> Lives:
-    gateway = Lives(start)
-    await gateway.begin()
-    return gateway
+__all__ = ["lives"]
 
 
 @pytest.mark.slow
