@@ -29,6 +29,8 @@ const (
 	maxMessageBytes  = 16 << 20
 	keepaliveTime    = 40 * time.Second
 	keepaliveTimeout = 20 * time.Second
+	// A chunk in few writes: many small ones cost more than all else.
+	writeBufferBytes = 512 << 10
 )
 
 // Calls that change nothing: what a gateway in a restart does not answer is asked again.
@@ -115,6 +117,7 @@ func New(address string, options ...Option) (*Client, error) {
 	dial := append([]grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultServiceConfig(serviceConfig),
+		grpc.WithWriteBufferSize(writeBufferBytes),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageBytes)),
 		// A watch is silent for up to 30 s; a dead connection is noticed soon after that.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),

@@ -93,8 +93,8 @@ func (u upload) requests(
 			return
 		}
 		var total int64
+		chunk := make([]byte, u.chunkBytes)
 		for {
-			chunk := make([]byte, u.chunkBytes)
 			size, err := io.ReadFull(content, chunk)
 			ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 			if err != nil && !ended {

@@ -144,8 +144,13 @@ func sent[Request, Response any](
 		if err != nil {
 			return nil, err
 		}
+		// Encoded before it is sent, so that the next request may use the same memory.
+		var encoded grpc.PreparedMsg
+		if err := encoded.Encode(stream, request); err != nil {
+			return nil, err
+		}
 		// The gateway has ended the call already; why, the response says.
-		if stream.Send(request) != nil {
+		if stream.SendMsg(&encoded) != nil {
 			break
 		}
 	}

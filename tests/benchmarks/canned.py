@@ -5,12 +5,14 @@ With a fourth argument it rests so many seconds after each piece of an upload (a
 
 import asyncio
 import os
+import re
 import sys
 from typing import cast
 
 import uvloop
 
 CHUNK = b"x" * 2**18
+LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n", re.IGNORECASE)
 CHUNKS = int(sys.argv[2])
 REST_SECONDS = float(sys.argv[4]) if len(sys.argv) > 4 else 0.0
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (
@@ -26,6 +28,7 @@ class Provider(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.uploading = False
         self.received = 0
+        self.left = -1
         self.resumed = asyncio.Event()
 
     def data_received(self, data: bytes) -> None:
@@ -33,13 +36,16 @@ class Provider(asyncio.Protocol):
             self.sending = asyncio.get_running_loop().create_task(self.send())
             return
         self.uploading = self.uploading or data.startswith(b"POST")
+        if not self.received and (length := LENGTH.search(data)):
+            # Known beforehand: the body's end is not marked.
+            self.left = int(length[1]) + data.index(b"\r\n\r\n") + 4
         self.received += len(data)
         if self.uploading and REST_SECONDS:
             self.transport.pause_reading()
             asyncio.get_running_loop().call_later(REST_SECONDS, self.transport.resume_reading)
         complete = self.received > CHUNKS * len(CHUNK) and data.endswith(b"0\r\n\r\n")
-        if complete or not self.uploading:
-            self.uploading, self.received = False, 0
+        if complete or self.received == self.left or not self.uploading:
+            self.uploading, self.received, self.left = False, 0, -1
             self.transport.write(ANSWER)
 
     def pause_writing(self) -> None:

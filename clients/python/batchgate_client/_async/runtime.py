@@ -4,7 +4,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 import grpc
 
@@ -16,6 +16,8 @@ Source: TypeAlias = Any
 """A path, bytes, a binary file (also an async one), or an iterable or async iterable of bytes."""
 
 sleep = asyncio.sleep
+# The way to a thread and back takes as long as sending a chunk.
+CHUNKS_AHEAD = 8
 Interrupted = asyncio.CancelledError
 
 
@@ -42,7 +44,7 @@ async def chunks_of(source: Source, size: int) -> AsyncIterator[bytes]:
     match source:
         case str() | Path():
             with await asyncio.to_thread(open, source, "rb") as file:
-                while piece := await asyncio.to_thread(file.read, size):
+                async for piece in _ahead(file, size):
                     yield piece
         case bytes() | bytearray() | memoryview():
             for piece in slices(source, size):
@@ -57,6 +59,12 @@ async def chunks_of(source: Source, size: int) -> AsyncIterator[bytes]:
                     yield piece
             for piece in regrouped.rest():
                 yield piece
+
+
+async def _ahead(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
+    while pieces := await asyncio.to_thread(file.read, size * CHUNKS_AHEAD):
+        for piece in slices(pieces, size):
+            yield piece
 
 
 async def _read(file: Any, size: int) -> bytes:  # noqa: ANN401 - files of many libraries
