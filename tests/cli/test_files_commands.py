@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Cli
-from tests.conftest import PROFILES, Account
+from tests.cli.programs import program
+from tests.conftest import PROFILES, Account, Gateway
+from tests.services.rows import line
 
 
 async def test_up_and_down(batchgate: Cli, requests: Path, here: Path) -> None:
@@ -123,3 +125,28 @@ async def test_an_unknown_id(batchgate: Cli, here: Path) -> None:
         assert first.startswith("batchgate: PROVIDER_NOT_FOUND: ")
         assert "`batchgate files list`" in hint
     assert not list(here.glob("x*"))
+
+
+async def test_a_disk_with_too_little_room(batchgate: Cli, quick: Gateway, here: Path) -> None:
+    """The system's own limit on a file's size, in place of a disk."""
+    content = b"".join(line(f"row-{n}", text="x" * 500) for n in range(2000))
+    file = (await quick.upload(content)).file
+    command = ("files", "download", file.id, "--out", "out.jsonl")
+    async with program(*command, here=here, address=quick.address, limit_bytes=300_000) as full:
+        end = await full.end()
+    assert end.code == 1
+    assert end.stderr == (
+        "batchgate: out.jsonl: File too large; the same command goes on where it broke off\n"
+    )
+    (part,) = here.iterdir()
+    assert 0 < part.stat().st_size <= 300_000
+    assert (await batchgate(*command)).code == 0
+    assert [path.name for path in here.iterdir()] == ["out.jsonl"]
+    assert (here / "out.jsonl").read_bytes() == content
+
+
+async def test_many_faults_are_not_all_told(batchgate: Cli, here: Path) -> None:
+    (here / "bad.jsonl").write_text("{\n" * 50)
+    refused = await batchgate("files", "upload", "bad.jsonl")
+    assert len(refused.stderr.splitlines()) == 22
+    assert refused.stderr.splitlines()[-1] == "  and 30 more"

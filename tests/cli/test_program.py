@@ -26,8 +26,45 @@ def test_version(door: list[str]) -> None:
 def test_help_names_every_command() -> None:
     done = subprocess.run([*DOORS[1], "--help"], capture_output=True, text=True, check=True)
     assert "Usage: batchgate" in done.stdout
-    for command in ("serve", "sandbox", "demo", "keys"):
+    for command in (
+        "serve",
+        "sandbox",
+        "demo",
+        "keys",
+        "run",
+        "submit",
+        "watch",
+        "results",
+        "check",
+    ):
         assert command in done.stdout
+    for command in ("files", "batches", "providers", "health"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("batchgate ba", {"batches"}),
+        ("batchgate files u", {"upload"}),
+        ("batchgate run --tls-", {"--tls-ca", "--tls-cert", "--tls-key"}),
+        ("batchgate results batch_1 --filter f", {"failed"}),
+    ],
+)
+def test_a_shell_completes(words: str, completed: set[str]) -> None:
+    done = subprocess.run(
+        DOORS[0],
+        env={
+            **os.environ,
+            "_BATCHGATE_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split()) - 1),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(done.stdout.split()) == completed
 
 
 def test_without_a_command_the_help_is_shown() -> None:

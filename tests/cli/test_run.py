@@ -9,10 +9,13 @@ import grpc
 import pytest
 
 from batchgate.v1 import batch_service_pb2 as pb
-from batchgate_client.cli import running, transfers
+from batchgate_client.cli import again, running, transfers
+from batchgate_client.cli.connection import Connection
+from batchgate_client.cli.summary import duration_text
 from batchgate_client.errors import Details, GatewayUnreachable
 from tests.cli.conftest import Cli
-from tests.conftest import Account, Gateway
+from tests.conftest import Account, Gateway, OpenGateway, profiles
+from tests.secret_search import secret
 from tests.services.rows import batch_count, line, metadata_at
 from tests.waiting import eventually
 
@@ -27,8 +30,11 @@ async def test_all_in_one(batchgate: Cli, requests: Path, here: Path) -> None:
     done = await batchgate("run", requests)
     assert done.code == 3
     steps = [one.split()[0] for one in done.stderr.splitlines()]
-    assert steps[:5] == ["checked", "uploading", "uploaded", "creating", "created"]
-    assert done.stderr.splitlines()[-1] == "completed   3 of 4 done, 1 failed"
+    assert steps[:6] == ["checking", "checked", "uploading", "uploaded", "creating", "created"]
+    assert done.stderr.splitlines()[-2:] == [
+        "completed   3 of 4 done, 1 failed",
+        f"results     into {OUT}",
+    ]
     assert "\x1b" not in done.stdout + done.stderr
     facts = dict(one.split(maxsplit=1) for one in done.stdout.splitlines())
     assert facts["batch"].endswith(", completed")
@@ -102,7 +108,7 @@ async def test_what_is_no_batch_file(
     (here / "empty.jsonl").touch()
     refused = await batchgate("run", name, "--out", "out.jsonl")
     assert (refused.code, refused.stdout) == (2, "")
-    assert refused.stderr == f"batchgate: {message}\n"
+    assert refused.stderr.splitlines()[-1] == f"batchgate: {message}"
     assert not (here / "out.jsonl").exists()
     assert not await account.file_ids()
 
@@ -111,7 +117,7 @@ async def test_faulty_lines_are_not_sent(batchgate: Cli, here: Path, account: Ac
     (here / "requests.jsonl").write_bytes(line("a") + line("a") + b"{\n")
     refused = await batchgate("run", "requests.jsonl")
     assert refused.code == 2
-    first, *rest = refused.stderr.splitlines()
+    _, first, *rest = refused.stderr.splitlines()
     assert first == "batchgate: requests.jsonl: faulty lines; nothing was sent"
     assert rest[0].startswith("  requests.jsonl:2: duplicate_custom_id: ")
     assert rest[1].startswith("  requests.jsonl:3: invalid_json_line: ")
@@ -247,3 +253,40 @@ async def test_a_disk_that_is_full_from_the_beginning(batchgate: Cli, requests: 
     assert second.endswith(" goes on, and nothing is lost; so does the same command, or:")
     assert watch.startswith("  batchgate watch batch_")
     assert results.startswith("  batchgate results batch_")
+
+
+async def test_several_providers_and_no_default(
+    cli: Cli, open_gateway: OpenGateway, account: Account, requests: Path
+) -> None:
+    gateway = await open_gateway({"providers": profiles(account)})
+    refused = await cli("run", requests, "--address", gateway.address)
+    assert refused.code == 2
+    assert refused.stderr.splitlines() == [
+        "batchgate: several providers, and no default: name one with --provider",
+        "  openai, azure, azure-dated, azure-preview",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(1.25, "1.2 s"), (185.9, "3 min 5 s"), (7805, "2 h 10 min")]
+)
+def test_how_long_it_took(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+def test_the_line_that_goes_on_leads_to_the_same_gateway(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connection = Connection(
+        address="gateway:1",
+        provider="azure-eu",
+        token=secret("bg_of-the-line"),
+        tls=True,
+        json=True,
+    )
+    line = "batchgate watch batch_1 --address gateway:1 --provider azure-eu --tls"
+    monkeypatch.delenv("BATCHGATE_ADDRESS", raising=False)
+    assert again.command(connection, "watch", "batch_1") == line
+    monkeypatch.setenv("BATCHGATE_ADDRESS", "gateway:1")
+    short = line.replace(" --address gateway:1", "")
+    assert again.command(connection, "watch", "batch_1") == short

@@ -1,31 +1,31 @@
 """`batchgate demo`: a sandbox, a gateway, and one batch on each of two providers."""
 
-import signal
 from contextlib import ExitStack
-from types import FrameType
 
 from rich.console import Console
 from rich.text import Text
 
 from batchgate_client.cli.children import Child, ChildFailedError, running
-from batchgate_client.cli.failures import failure
+from batchgate_client.cli.failures import INTERRUPTED, failure, interruptible, server_extra
 
 LOCALLY = "127.0.0.1:0"
 # The sandbox takes any key but "invalid".
 KEY = "sandbox-key"
-INTERRUPTED = 128 + signal.SIGINT
 
 
 def demo() -> None:
     """Try it: a provider and a gateway on this machine run one batch as OpenAI, one as Azure."""
+    with server_extra():
+        # One of its packages; both children need it.
+        import uvloop  # noqa: F401, PLC0415
     # Here, since gRPC is slow to import.
     from batchgate_client.cli.walkthrough import WalkthroughFailedError, walk_through  # noqa: PLC0415
 
     console = Console(highlight=False, soft_wrap=True)
     children = [Child("sandbox"), Child("gateway")]
-    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with ExitStack() as stack:
+        # Interrupted, it leaves no child behind.
+        with interruptible(), ExitStack() as stack:
             sandbox, gateway = _start(stack, *children)
             _show(console, "sandbox", f"a provider on this machine, at {sandbox.address}", "bold")
             _show(console, "gateway", f"listening on {gateway.address}", "bold")
@@ -42,8 +42,6 @@ def demo() -> None:
         ) from None
     except KeyboardInterrupt:
         raise failure("interrupted", code=INTERRUPTED) from None
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _start(stack: ExitStack, sandbox: Child, gateway: Child) -> tuple[Child, Child]:
@@ -59,11 +57,6 @@ def _start(stack: ExitStack, sandbox: Child, gateway: Child) -> tuple[Child, Chi
     }
     stack.enter_context(running(gateway, "serve", "--listen", LOCALLY, environment=environment))
     return sandbox, gateway
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    # SIGTERM by itself would end this program at once and leave the children behind.
-    raise KeyboardInterrupt
 
 
 def _show(console: Console, label: str, text: str, style: str) -> None:

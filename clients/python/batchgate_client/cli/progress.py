@@ -22,7 +22,8 @@ from rich.text import Text
 from batchgate_client.cli.wording import printable
 
 LABEL = 12
-STATUS_BAR = 40
+# The widest bar; in a narrow terminal it leaves room for so many characters beside it.
+WIDEST_BAR, NARROWEST_BAR, BESIDE = 40, 10, 62
 
 
 class Steps:
@@ -30,6 +31,7 @@ class Steps:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._width = min(WIDEST_BAR, max(NARROWEST_BAR, self._console.width - BESIDE))
         self.draws = self._console.is_interactive
         """Whether bars are drawn."""
 
@@ -46,7 +48,7 @@ class Steps:
     def transfer(self, step: str, total: int | None) -> Iterator["Bar"]:
         """A bar of bytes, with rate and time left."""
         columns: list[ProgressColumn] = [
-            *(_label(), BarColumn(STATUS_BAR), TaskProgressColumn()),
+            *(_label(), BarColumn(self._width), TaskProgressColumn()),
             *(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()),
         ]
         with self._bar(columns) as progress:
@@ -56,7 +58,7 @@ class Steps:
     def rows(self, step: str) -> Iterator["Bar"]:
         """A bar of rows that succeeded and failed, with a note beside it."""
         columns: list[ProgressColumn] = [
-            *(_label(), _Outcomes(), TextColumn("{task.fields[note]}", markup=False)),
+            *(_label(), _Outcomes(self._width), TextColumn("{task.fields[note]}", markup=False)),
             TimeElapsedColumn(),
         ]
         with self._bar(columns) as progress:
@@ -100,14 +102,18 @@ def _label() -> TextColumn:
 class _Outcomes(ProgressColumn):
     """A bar with the rows that succeeded in one colour, and those that failed in another."""
 
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self._width = width
+
     def render(self, task: Task) -> Text:
         total = task.total or 0
-        failed = round(STATUS_BAR * task.fields["failed"] / total) if total else 0
+        failed = round(self._width * task.fields["failed"] / total) if total else 0
         if task.fields["failed"]:
             failed = max(failed, 1)  # A single failure among many is seen too.
-        done = round(STATUS_BAR * task.completed / total) if total else 0
+        done = round(self._width * task.completed / total) if total else 0
         return Text.assemble(
             ("━" * max(done - failed, 0), "green"),
             ("━" * failed, "red"),
-            ("─" * (STATUS_BAR - max(done, failed)), "bright_black"),
+            ("─" * (self._width - max(done, failed)), "bright_black"),
         )

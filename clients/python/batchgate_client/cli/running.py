@@ -72,8 +72,11 @@ class Run:
     def go(self, client: PatientClient) -> int:
         """From the check to the summary; the exit code that tells the outcome."""
         began = time.monotonic()
-        provider = chosen_provider(client, self._call.connection.provider)
-        report = self._checked(limits_of(provider))
+        try:
+            provider = chosen_provider(client, self._call.connection.provider)
+            report = self._checked(limits_of(provider))
+        except KeyboardInterrupt:
+            raise failure("interrupted; nothing was sent", code=INTERRUPTED) from None
         with opened(self._plan.out) as file:
             creation = self._begun(file, report)
             with self._border(client, file, creation):
@@ -95,7 +98,9 @@ class Run:
         path = self._plan.input
         if path.exists() and not path.is_dir() and not path.is_file():
             raise failure(f"{path}: is no regular file, and is read twice", code=UNUSABLE)
-        with self._steps.transfer("checking", None) as bar:
+        self._steps.begin("checking", str(path))
+        size = path.stat().st_size if path.exists() else None
+        with self._steps.transfer("checking", size) as bar:
             report = check_file(path, limits, endpoint=self._plan.endpoint, progress=bar.reach)
         if report.issues:
             told = [f"{path}: faulty lines; nothing was sent", *issue_lines(path, report)]

@@ -25,7 +25,7 @@ def upload_file(
         typer.Exit: it cannot be read.
     """
     try:
-        with steps.transfer("uploading", None) as bar:
+        with steps.transfer("uploading", path.stat().st_size) as bar:
             return client.upload_file(path, progress=bar.reach, **options)
     except OSError as error:
         error.filename = error.filename or str(path)

@@ -39,6 +39,7 @@ def write_results(client: Client, file: ResultsFile, *, steps: Steps, wait: bool
         resume_token=record.resume_token,
         wait_until_done=wait,
     )
+    steps.begin("results", f"into {file.path}")
     with steps.rows("results") as bar, closing(results):
         try:
             for message in results.messages():
