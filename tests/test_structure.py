@@ -49,7 +49,7 @@ LAYERS: dict[str, set[str]] = {
 ABOVE = {"application", "reloading", "workers", "__main__"}
 # Each a module of its own, used by those above.
 BESIDE: dict[str, set[str]] = {
-    "logs": {"outside", "settings"},
+    "logs": {"call", "outside", "settings"},
     "audit": {"outside", "settings"},
     "server_options": {"settings"},
     "process_limits": set(),
@@ -57,6 +57,9 @@ BESIDE: dict[str, set[str]] = {
     "tls": {"settings"},
     "metrics": {"observer", "call", "errors"},
     "admin": {"metrics", "settings", "version"},
+    "tracing": {
+        *("observer", "call", "settings", "version", "metrics.operations"),
+    },
     "overview": {
         *("admin", "metrics", "interceptors", "batches", "providers", "audit", "settings"),
         "version",

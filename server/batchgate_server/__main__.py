@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import structlog
 import uvloop
@@ -15,8 +16,12 @@ from batchgate_server.logs import configure_logs
 from batchgate_server.process_limits import set_process_limits
 from batchgate_server.reloading import Reloading
 from batchgate_server.server_options import connection_limit
-from batchgate_server.settings import Settings
+from batchgate_server.settings import ConfigurationError, Problem, Settings
+from batchgate_server.settings.tracing import EXPORTER, traces_exporter
 from batchgate_server.workers.place import Place
+
+if TYPE_CHECKING:
+    from batchgate_server.tracing import Tracing
 
 LAST_SECONDS = 2.0
 
@@ -35,7 +40,7 @@ def serve(
     On SIGHUP go on by the settings that `load` gives then.
 
     Raises:
-        ConfigurationError: the audit log cannot be opened.
+        ConfigurationError: the audit log cannot be opened, or traces not be sent.
         OSError: the address cannot be listened on.
     """
     configure_logs(settings.log, worker=place.number if place else None)
@@ -62,7 +67,7 @@ async def _serve(
     place: Place | None,
 ) -> None:
     log = structlog.stdlib.get_logger()
-    application = Application(settings, place=place)
+    application = Application(settings, place=place, tracing=_tracing())
     reloading = Reloading(application, load)
     loop = asyncio.get_running_loop()
     # What is asked before the start is done after it.
@@ -114,6 +119,19 @@ async def _serve(
     await asyncio.wait(tasks)
     await _others_ended()
     log.info("stopped")
+
+
+def _tracing() -> "Tracing | None":
+    exporter = traces_exporter()
+    if exporter is None:
+        return None
+    try:
+        # Here, since it takes time to import, and is not there without the extra.
+        from batchgate_server.tracing import Tracing  # noqa: PLC0415
+    except ModuleNotFoundError:
+        message = "traces need the extra otel: pip install 'batchgate[server,otel]'"
+        raise ConfigurationError([Problem(EXPORTER, message)]) from None
+    return Tracing(exporter)
 
 
 async def _others_ended() -> None:

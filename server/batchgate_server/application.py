@@ -32,7 +32,7 @@ from batchgate_server.interceptors.draining import Draining
 from batchgate_server.interceptors.limiting import Limiting
 from batchgate_server.interceptors.measuring import Measuring
 from batchgate_server.interceptors.overdue import Overdue
-from batchgate_server.observer import SILENT
+from batchgate_server.observer import SILENT, Observer, Observers
 from batchgate_server.providers.connections import profile_transport
 from batchgate_server.providers.registry import Profile, ProviderRegistry
 from batchgate_server.server_options import server_options
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     # Imported where they are wanted: most of what they need is needed for nothing else.
     from batchgate_server.admin.server import AdminServer
     from batchgate_server.overview import Overview
+    from batchgate_server.tracing import Tracing
 
 SERVICES = tuple(
     module.DESCRIPTOR.services_by_name[name].full_name
@@ -76,8 +77,11 @@ class Application:
         *,
         transport: Callable[[Profile], httpx.AsyncBaseTransport] = profile_transport,
         place: Place | None = None,
+        tracing: "Tracing | None" = None,
     ) -> None:
         """Nothing listens yet. With a `place` it will share its address with others.
+
+        It tells `tracing` of all, and ends it.
 
         Raises:
             ConfigurationError: the audit log cannot be opened.
@@ -87,7 +91,11 @@ class Application:
         self.audit = AuditLog(settings.audit)
         self.overview = _overview(settings, worker=self.worker)
         self._admin: AdminServer | None = None
-        observer = self.overview.recorder if self.overview else SILENT
+        self._tracing = tracing
+        observers: list[Observer] = [
+            each for each in (self.overview and self.overview.recorder, tracing) if each
+        ]
+        observer = Observers(*observers) if len(observers) > 1 else (*observers, SILENT)[0]
         self._providers = ProviderRegistry(settings, open_transport=transport, observer=observer)
         self._watching = Watching(settings.watch, self._providers.find, observer=observer)
         self._authentication = Authentication(settings.callers)
@@ -108,7 +116,7 @@ class Application:
                     admission=self._admission,
                     overdue=self._overdue,
                     draining=self._draining,
-                    measuring=Measuring(observer) if self.overview else None,
+                    measuring=Measuring(observer) if observers else None,
                 )
             ],
             options=server_options(settings, shared=place is not None),
@@ -227,6 +235,8 @@ class Application:
         await self._providers.aclose()
         if self._admin:
             await self._admin.aclose()
+        if self._tracing:
+            await self._tracing.aclose()
         self.audit.close()
 
     @property

@@ -1,6 +1,6 @@
 """What is known of the RPC being served: filled on the way, read by the access log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import inf
@@ -66,6 +66,17 @@ class Call:
     behind: int = 0
     """How many pieces of its work go on by themselves, perhaps after its end."""
     ended: bool = False
+    trace: object = field(default=None, repr=False)
+    """What a tracer keeps of it."""
+    trace_id: str = ""
+    """The trace that it belongs to, if there is one."""
+    told: Callable[["Call", str, Mapping[str, str | float]], None] | None = None
+    """Hears what happens while the call goes on."""
+
+    def tell(self, event: str, **values: str | float) -> None:
+        """Something has happened that a trace should have; values are of no caller's content."""
+        if self.told:
+            self.told(self, event, values)
 
     def note_id(self, name: str, provider_id: str) -> None:
         """Remember what this call has made or removed at the provider."""
@@ -123,6 +134,12 @@ def current_call() -> Call:
         return _current.get()
     except LookupError:
         return Call(method="", request_id="")
+
+
+def current_trace_id() -> str:
+    """The trace of the RPC that this task serves; empty without one."""
+    call = _current.get(None)
+    return call.trace_id if call else ""
 
 
 def enter_call(call: Call) -> None:

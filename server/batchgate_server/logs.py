@@ -13,6 +13,7 @@ from functools import partial
 import msgspec
 import structlog
 
+from batchgate_server.call import current_trace_id
 from batchgate_server.outside import shown
 from batchgate_server.settings import LogSettings
 
@@ -33,6 +34,7 @@ def configure_logs(settings: LogSettings, *, worker: int | None = None) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _traced,
             *([] if worker is None else [partial(_numbered, worker)]),
             _told,
             renderer,
@@ -99,6 +101,15 @@ def _places(exception: BaseException) -> str:
         hidden = None if current.__suppress_context__ else current.__context__
         current = current.__cause__ or hidden
     return "\nfrom ".join(parts)
+
+
+def _traced(
+    _logger: object, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """With the trace of the call at hand, if it has one."""
+    if trace_id := current_trace_id():
+        event["trace_id"] = trace_id
+    return event
 
 
 def _numbered(

@@ -3,11 +3,13 @@
 Nobody does unless that is configured; then it is told to an `Observer` that does nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from grpc import StatusCode
+from typing_extensions import override
 
 from batchgate_server.call import Call
 from batchgate_server.errors import GatewayError
@@ -73,11 +75,14 @@ class Batch(Protocol):
         """The tokens, if they are told."""
 
 
+Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
+
+
 class Observer:
     """Is told what happens. This one does nothing with it."""
 
-    def call_began(self, call: Call) -> None:
-        """An RPC was let in."""
+    def call_began(self, call: Call, metadata: Metadata) -> None:
+        """An RPC was let in, with that metadata."""
 
     def call_ended(
         self, call: Call, code: StatusCode, reason: str, *, error: BaseException | None
@@ -102,3 +107,47 @@ class Observer:
 
 SILENT = Observer()
 """Does nothing."""
+
+
+class Observers(Observer):
+    """Tells several of all."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    @override
+    def call_began(self, call: Call, metadata: Metadata) -> None:
+        for one in self._observers:
+            one.call_began(call, metadata)
+
+    @override
+    def call_ended(
+        self, call: Call, code: StatusCode, reason: str, *, error: BaseException | None
+    ) -> None:
+        for one in self._observers:
+            one.call_ended(call, code, reason, error=error)
+
+    @override
+    def exchange_began(self, exchange: Exchange) -> None:
+        for one in self._observers:
+            one.exchange_began(exchange)
+
+    @override
+    def exchange_ended(self, exchange: Exchange) -> None:
+        for one in self._observers:
+            one.exchange_ended(exchange)
+
+    @override
+    def batch_watched(self, provider: str, batch_id: str, *, caller: str) -> None:
+        for one in self._observers:
+            one.batch_watched(provider, batch_id, caller=caller)
+
+    @override
+    def batch_seen(self, provider: str, batch: Batch, *, caller: str) -> None:
+        for one in self._observers:
+            one.batch_seen(provider, batch, caller=caller)
+
+    @override
+    def polled(self, provider: str, *, kind: str, error: GatewayError | None) -> None:
+        for one in self._observers:
+            one.polled(provider, kind=kind, error=error)

@@ -84,9 +84,9 @@ def figures(*, rounds: int, times: int) -> Iterator[Figure]:
         file.flush()
         for _ in range(rounds):
             for one in present:
-                line = [*one.run, gateway.address, file.name, str(times + WARM_UP)]
-                line += ["async"] if one.name.endswith("async") else []
-                done = subprocess.run(line, cwd=one.cwd, check=True, stdout=subprocess.PIPE)
+                arguments = [*one.run, gateway.address, file.name, str(times + WARM_UP)]
+                arguments += ["async"] if one.name.endswith("async") else []
+                done = subprocess.run(arguments, cwd=one.cwd, check=True, stdout=subprocess.PIPE)
                 rates[one.name] += [MEGABYTES / each for each in json.loads(done.stdout)[WARM_UP:]]
     for name, found in rates.items():
         yield Figure(f"upload of 180 MB from {name}", "MB/s", found)

@@ -140,6 +140,29 @@ async def test_a_short_moment_does_not_make_it_patient_again(
     await third
 
 
+async def test_two_begin_at_once_where_many_wait() -> None:
+    """And count as two, so that the wait is not thought longer than it is."""
+    entrance = admission.Admission(30)
+    begun: list[int] = []
+
+    async def call(number: int) -> None:
+        await entrance.turn()
+        begun.append(number)
+
+    calls = [asyncio.create_task(call(number)) for number in range(20)]
+    sizes: list[int] = []
+    while len(begun) < 20:
+        before = len(begun)
+        await asyncio.sleep(0)
+        if len(begun) > before:
+            sizes.append(len(begun) - before)
+    assert begun == list(range(20))
+    # 19 wait after the first, 17 after two more: then there are fewer than 16.
+    assert sizes == [1, 2, 2, *[1] * 15]
+    await asyncio.gather(*calls)
+    await eventually(lambda: not entrance._busy)
+
+
 async def test_who_goes_while_waiting_takes_nobodys_turn(
     open_gateway: OpenGateway, account: Account
 ) -> None:

@@ -187,6 +187,7 @@ class _Packer:
         message.resume_token = resume_token(self.place, *self._scope)
         self._call.count_sent(self._size - ROW_BYTES * self.rows)
         self._call.sent_lines += self.rows
+        self._call.tell("message", rows=self.rows)
         self._message, self._size = Message(), 0
         self._sent = monotonic()
         return message

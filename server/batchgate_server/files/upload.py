@@ -109,6 +109,7 @@ class UploadContent:
                 self.sent_bytes += len(piece)
                 yield piece
         self._call.creating = "file"
+        self._call.tell("content complete", bytes=self.received_bytes)
 
     async def only_checked(self) -> None:
         """Read everything and send nothing; the report has the faults."""

@@ -29,6 +29,9 @@ MOST_WAITING = 2000
 # A waiting call begins when for so many turns of the event loop no new one has come (gRPC takes
 # five to hand one over, and more on a single core), and at the latest after so many.
 QUIET_TURNS, MOST_TURNS = 10, 100
+# Where so many wait, two begin at once: what is looked for between them costs as much for one. With
+# more than two the loop gets round to refusals too late.
+MANY_WAITING = 16
 # When to come again: what waits now has begun by then.
 RETRY_SECONDS = 1.0
 REPORT_SECONDS = 1.0
@@ -54,6 +57,7 @@ class Admission:
         self._quiet = self._turns = 0
         # Seconds from one begin to the next while there is a queue, by and large.
         self._pace = self._began = 0.0
+        self._at_once = 1
         # When a wait was long last, and since when waits have been, by and large.
         self._long_at = self._long_since = 0.0
         self._refused = 0
@@ -94,12 +98,14 @@ class Admission:
         self._long_at = now
         return now - self._long_since > self.patience_seconds or len(self._waiting) >= MOST_WAITING
 
-    def _begin(self) -> None:
-        """One begins now; the next one not before the loop has looked for others."""
+    def _begin(self, count: int = 1) -> None:
+        """So many begin now; the next not before the loop has looked for others."""
         now = monotonic()
         if self._busy:
-            self._pace += (now - self._began - self._pace) * SMOOTHING
+            pace = (now - self._began) / self._at_once
+            self._pace += (pace - self._pace) * SMOOTHING
         self._began = now
+        self._at_once = count
         self._busy = True
         self._quiet = self._turns = 0
         self._loop.call_soon(self._turned)
@@ -114,14 +120,17 @@ class Admission:
         if self._quiet < QUIET_TURNS and self._turns < MOST_TURNS:
             self._loop.call_soon(self._turned)
             return
-        while self._waiting:
+        begun, wanted = 0, 2 if len(self._waiting) >= MANY_WAITING else 1
+        while self._waiting and begun < wanted:
             turn = self._waiting.popleft()
             # Its caller may have gone.
             if not turn.done():
                 turn.set_result(None)
-                self._begin()
-                return
-        self._busy = False
+                begun += 1
+        if begun:
+            self._begin(begun)
+        else:
+            self._busy = False
 
     def _report(self) -> None:
         # One line for many calls: a line for each would be as dear as serving some of them.

@@ -17,7 +17,7 @@ class Measuring:
     async def __call__(self, call: Call, context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
         """Tells of the beginning and of the end."""
         (code, reason), error = OK, None
-        self._observer.call_began(call)
+        self._observer.call_began(call, context.invocation_metadata() or ())
         try:
             return await proceed()
         except BaseException as exc:

@@ -16,7 +16,7 @@ from batchgate_server.metrics.bounded import Bounded
 from batchgate_server.metrics.operations import operation_of
 from batchgate_server.metrics.recent_errors import RecentErrors
 from batchgate_server.metrics.seen_batches import MOST_CALLERS, SeenBatches
-from batchgate_server.observer import Batch, Exchange, Observer
+from batchgate_server.observer import Batch, Exchange, Metadata, Observer
 
 # Asked for as an attribute, a name takes longer to find than all else here.
 _NAMES = {code: code.name for code in StatusCode}
@@ -92,7 +92,7 @@ class Recorder(Observer):
         return self._errors
 
     @override
-    def call_began(self, call: Call) -> None:
+    def call_began(self, call: Call, metadata: Metadata) -> None:
         self._running[id(call)] = call
 
     @override

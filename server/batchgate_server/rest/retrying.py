@@ -79,6 +79,7 @@ class Retries:
             return False
         if clock() + seconds >= min(end, inf if pace is Pace.REGARDLESS else call.deadline):
             return False
+        call.tell("retry", reason=error.reason, attempt=attempt, wait_seconds=seconds)
         await asyncio.sleep(seconds)
         if pace is not Pace.REGARDLESS and clock() >= call.deadline:
             return False

@@ -107,6 +107,9 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
             while True:
                 news = await subscription.next(self._watching.heartbeat_seconds)
                 known = news or subscription.latest
+                current_call().tell(
+                    "change" if news else "heartbeat", status=known.batch.status if known else ""
+                )
                 yield watch_message(
                     known.batch if known else None,
                     provider=provider.name,
