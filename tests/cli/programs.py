@@ -81,3 +81,5 @@ async def program(
         if process.returncode is None:
             process.kill()
             await process.communicate()
+        # Its pipes are closed by the loop's next turns.
+        await asyncio.sleep(0)

@@ -138,6 +138,16 @@ async def test_no_gateway(cli: Cli, address: str, hint: str) -> None:
     ]
 
 
+async def test_a_web_server(cli: Cli, account: Account) -> None:
+    address = account.url.removeprefix("http://")
+    done = await cli(*ASK, "--address", address)
+    assert (done.code, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        f"batchgate: cannot reach the gateway at {address}",
+        "  a web server listens there, no gateway; is --address right?",
+    ]
+
+
 async def test_a_gateway_that_is_silent(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(diagnosis, "SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as listener:

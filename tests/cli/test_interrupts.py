@@ -165,6 +165,26 @@ async def test_while_results_come(
     assert rows(here) == Counter(f"row-{n}" for n in range(COUNT))
 
 
+async def test_a_submission(
+    batchgate: Cli, quick: Gateway, here: Path, requests: Path, account: Account
+) -> None:
+    await account.fault(kind="delay", method="POST", path="/v1/batches", delay=0.5)
+
+    async def is_asked() -> bool:
+        return any(one["path"] == "/v1/batches" for one in await account.requests())
+
+    async with program("submit", requests.name, here=here, address=quick.address) as submitting:
+        await eventually(is_asked)
+        submitting.signal(signal.SIGINT)
+        end = await submitting.end()
+    assert (end.code, end.stdout) == (130, "")
+    first, hint = end.stderr.splitlines()
+    assert first == "batchgate: interrupted; there may be a batch now"
+    again = await batchgate("submit", requests.name, "--json", *hint.split()[-2:])
+    assert again.code == 0
+    assert await batch_count(account) == 1
+
+
 async def test_a_watch_of_its_own(quick: Gateway, here: Path) -> None:
     batch = await created(quick, line("a"), metadata={"sandbox_outcome": "stalled"})
     async with program("watch", batch.id, here=here, address=quick.address) as watch:

@@ -181,13 +181,16 @@ async def test_what_cannot_be_gone_on_with(batchgate: Cli, many: str, here: Path
     record.write_text("{")
     broken = await batchgate("results", many, "--out", "out.jsonl", "--resume")
     assert broken.stderr == "batchgate: out.jsonl.resume: is no record of batchgate's\n"
+    record.write_text(json.dumps({"batch_id": many}))
+    rows = await batchgate("results", many, "--out", "out.jsonl", "--resume", "--filter", "failed")
+    assert f"out.jsonl: is of {many}, or has other rows" in rows.stderr
     record.write_text(json.dumps({"batch_id": "batch_other"}))
     other = await batchgate("results", many, "--out", "out.jsonl", "--resume")
     assert "out.jsonl: is of batch_other, or has other rows" in other.stderr
     record.write_text(json.dumps({"batch_id": many, "size_bytes": 10}))
     shorter = await batchgate("results", many, "--out", "out.jsonl", "--resume")
     assert "out.jsonl: is shorter than out.jsonl.resume says" in shorter.stderr
-    for refused in (nothing, broken, other, shorter):
+    for refused in (nothing, broken, rows, other, shorter):
         assert refused.code == 2
     out.unlink()
     forced = await batchgate("results", many, "--out", "out.jsonl", "--resume", "--force")

@@ -182,6 +182,21 @@ async def test_an_unclear_creation_is_found_again(
     assert len([one for one in await account.requests() if one["path"] == "/v1/files"]) == 1
 
 
+async def test_a_credential_that_is_refused_in_the_middle(
+    batchgate: Cli, requests: Path, here: Path, account: Account
+) -> None:
+    """The batch goes on at the provider; and once that is mended, so does the same command."""
+    await account.fault(kind="answer", method="GET", path="/v1/batches/*", status=401, times=None)
+    broken = await batchgate("run", requests)
+    assert broken.code == 1
+    assert "PROVIDER_CREDENTIAL_REJECTED" in broken.stderr
+    assert "goes on, and nothing is lost; so does the same command, or:" in broken.stderr
+    await account.mend()
+    assert (await batchgate("run", requests)).code == 3
+    assert await batch_count(account) == 1
+    assert ids(here / OUT) == ["a", "b", "c", "d"]
+
+
 async def test_a_quota_that_is_used_up(
     batchgate: Cli, requests: Path, here: Path, account: Account
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import json
 import os
 import pty
 import re
@@ -14,7 +15,7 @@ import pytest
 
 from tests.cli.programs import MAIN, variables
 from tests.conftest import Account, Gateway
-from tests.services.rows import line
+from tests.services.rows import created, line
 
 ESCAPE = "\x1b"
 COLOUR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9;]*m")
@@ -121,3 +122,14 @@ async def test_a_dumb_terminal_gets_lines(quick: Gateway, here: Path, slowly: Pa
     assert ESCAPE not in shown
     assert "━" not in shown
     assert "uploading   " in shown
+
+
+@pytest.mark.slow
+async def test_lines_of_json_have_no_bar_among_them(quick: Gateway, here: Path) -> None:
+    batch = await created(quick, line("a"))
+    code, shown, _ = await on_a_terminal(
+        "watch", batch.id, "--json", here=here, address=quick.address
+    )
+    assert code == 0
+    assert ESCAPE not in shown
+    assert all(json.loads(one)["event"] for one in shown.splitlines())

@@ -72,13 +72,21 @@ def _of_tls(plain: socket.socket, connection: Connection) -> str | None:
             "see --tls-ca, and the name in --address"
         )
     except OSError:
-        return (
-            "it does not speak TLS; leave --tls and --tls-* out" if connection.speaks_tls else None
-        )
+        return _without_tls(connection)
     with secure:
         if not connection.speaks_tls:
             return "it speaks TLS; name its authority with --tls-ca, or use --tls"
         return None if _answers(secure) else _unwanted(connection)
+
+
+def _without_tls(connection: Connection) -> str | None:
+    if connection.speaks_tls:
+        return "it does not speak TLS; leave --tls and --tls-* out"
+    with closing(_connected(connection.address)) as plain:
+        plain.sendall(GREETING)
+        if plain.recv(5) == b"HTTP/":
+            return "a web server listens there, no gateway; is --address right?"
+    return None
 
 
 def _answers(secure: ssl.SSLSocket) -> bool:

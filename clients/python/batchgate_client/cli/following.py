@@ -20,7 +20,8 @@ class Follower:
     def __init__(self, call: Call, *, as_json: bool | None = None) -> None:
         self._as_json = call.output.as_json if as_json is None else as_json
         self._line = call.output.raw
-        self._steps: Steps = call.steps()
+        # Bars would run into lines that go to the same terminal.
+        self._steps = Steps(plain=self._as_json)
         self._bar: Bar | None = None
         self._batch = Batch()
         self._away = False
@@ -38,7 +39,7 @@ class Follower:
                     self._batch = news.batch
             finally:
                 self._bar = None
-        if self._steps.draws and not self._as_json:
+        if self._steps.draws:
             self._tell_state()
         for error in self._batch.errors:
             place = f"line {error.line}: " if error.HasField("line") else ""

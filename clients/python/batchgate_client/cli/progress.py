@@ -29,10 +29,10 @@ WIDEST_BAR, NARROWEST_BAR, BESIDE = 40, 10, 62
 class Steps:
     """Tells each step on the standard error, and draws a bar for one that takes its time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, plain: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._width = min(WIDEST_BAR, max(NARROWEST_BAR, self._console.width - BESIDE))
-        self.draws = self._console.is_interactive
+        self.draws = self._console.is_interactive and not plain
         """Whether bars are drawn."""
 
     def tell(self, step: str, text: str) -> None:

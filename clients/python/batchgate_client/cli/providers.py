@@ -37,7 +37,7 @@ def providers(
 def health(
     call: Call,
     service: Annotated[
-        str, typer.Argument(metavar="[SERVICE]", help="A service of the gateway. Default: all.")
+        str, typer.Argument(metavar="SERVICE", help="A service of the gateway. Default: all.")
     ] = "",
 ) -> None:
     """Ask the gateway whether it serves: exit code 0 if so, 1 if not, or if it does not answer."""

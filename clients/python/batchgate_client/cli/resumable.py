@@ -35,7 +35,7 @@ class Record(msgspec.Struct, omit_defaults=True):
     """What is known of a batch whose results are not whole yet."""
 
     batch_id: str = ""
-    filter: str = ""
+    filter: str = "RESULT_FILTER_ALL"
     resume_token: str = ""
     size_bytes: int = 0
     tally: Tally = msgspec.field(default_factory=Tally)
@@ -170,8 +170,10 @@ def opened(path: Path) -> Iterator[ResultsFile]:
         if regular:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 raise failure(f"{path}: another process is writing it", code=FAILED) from None
+            except OSError:
+                pass  # Some network file systems have no locks; there one has to see for oneself.
         yield ResultsFile(path, file, regular=regular)
 
 
@@ -188,11 +190,10 @@ def begun(file: ResultsFile, wanted: Record, *, resume: bool, force: bool) -> No
     if not resume:
         message = f"{file.path}: is there in part; --resume goes on with it, --force begins it anew"
         raise failure(message, code=UNUSABLE)
-    if (known.batch_id, known.filter or wanted.filter) != (wanted.batch_id, wanted.filter):
+    if (known.batch_id, known.filter) != (wanted.batch_id, wanted.filter):
         whose = known.batch_id or "a batch that is not created yet"
         message = f"{file.path}: is of {whose}, or has other rows; --force begins it anew"
         raise failure(message, code=UNUSABLE)
-    known.filter = wanted.filter
     file.begin(known)
 
 

@@ -29,7 +29,7 @@ def submit(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[ROWS.jsonl]",
+            metavar="ROWS.jsonl",
             help="Lines of JSON: each a request's body, or with custom_id and body.",
             show_default=False,
         ),

@@ -35,7 +35,7 @@ def write_results(client: Client, file: ResultsFile, *, steps: Steps, wait: bool
     tally = record.tally.copy()
     results = client.results(
         record.batch_id,
-        filter=ResultFilter.Value(record.filter or "RESULT_FILTER_ALL"),
+        filter=ResultFilter.Value(record.filter),
         resume_token=record.resume_token,
         wait_until_done=wait,
     )
