@@ -93,8 +93,11 @@ def test_lines_are_written_in_one_place() -> None:
 
 
 def test_answers_to_callers_end_in_one_place() -> None:
-    # A call that is one too many is refused for less than the others.
-    callers = {"interceptors/error_status.py", "interceptors/admission.py"}
+    # A call that is one too many is refused for less than the others, and health has a protocol of its own.
+    callers = {
+        *("interceptors/error_status.py", "interceptors/admission.py"),
+        "services/health_service.py",
+    }
     assert users_of("abort") == callers | (
         users_of("abort") & {"rest/upload.py", "rest/transport.py"}
     )
@@ -104,4 +107,6 @@ def test_answers_to_callers_end_in_one_place() -> None:
         "interceptors/admission.py",
         "interceptors/authentication.py",
         "interceptors/provider_key.py",
+        # Of which a tracer takes the caller's trace.
+        "interceptors/measuring.py",
     }

@@ -57,7 +57,8 @@ def profile(account: Account, **more: object) -> dict[str, object]:
 def reload(gateway: Gateway, **settings: Any) -> None:
     """Reload with these settings, at the address that there is."""
     listen = gateway.application._settings.listen
-    overrides = {"listen": listen, **settings}
+    server = {"health_check_seconds": 0, **settings.get("server", {})}
+    overrides = {"listen": listen, **settings, "server": server}
     gateway.application.reload(load_settings(environment={}, overrides=overrides))
 
 
