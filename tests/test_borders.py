@@ -107,5 +107,6 @@ def test_answers_to_callers_end_in_one_place() -> None:
         "interceptors/chain.py",
         "interceptors/admission.py",
         "interceptors/authentication.py",
+        "interceptors/measuring.py",  # for the caller's trace
         "interceptors/provider_key.py",
     }
