@@ -127,7 +127,7 @@ def _profile(provider: OpenAIProvider) -> ProfileState:
         name=provider.name,
         kind=provider.profile.kind,
         api_host=provider.api_host,
-        healthy=False if left_alone else health.healthy,
+        healthy=health.healthy,
         checked_at=health.checked_at,
         detail="; ".join(filter(None, (health.detail, left_alone))),
     )

@@ -52,6 +52,8 @@ async def busy(gateway: Gateway, account: Account) -> list[Any]:
         return all(0 < (one.completed or 0) < (one.total or 0) for one in counts)
 
     await eventually(in_progress, timeout_seconds=60)
+    # At most one more step, and not to their ends.
+    await account.settings(step_seconds=600)
     return [*watches, upload]
 
 

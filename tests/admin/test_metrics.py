@@ -226,6 +226,15 @@ async def test_refusals_of_limits_of_all(account: Account, open_observed: OpenOb
     upload.cancel()
 
 
+async def test_refusals_of_one_too_many(observed: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(observed.application._admission, "_is_full", lambda: True)
+        assert (await failed(observed, "ListFiles")).reason == "GATEWAY_OVERLOADED"
+    metrics = await scrape(observed)
+    assert metrics.value("batchgate_limit_refusals_total", limit="overload", caller="") == 1
+    assert metrics.value("batchgate_rpcs_waiting") == 0
+
+
 async def test_every_definition_is_scraped_and_nothing_else(observed: Gateway) -> None:
     names = (await scrape(observed)).names()
     own = {name for name in names if not name.startswith("process_")}

@@ -12,6 +12,7 @@ from itertools import chain
 
 from tests.benchmarks import (
     checks,
+    observing,
     overload,
     retrying,
     startup,
@@ -43,6 +44,10 @@ def main() -> int:
         table(
             "Retries and breaker, where nothing fails",
             retrying.figures(repeats=4 if quick else 20, calls=2000 if quick else 4000),
+        ),
+        table(
+            "Metrics, with nobody who scrapes",
+            observing.figures(repeats=4 if quick else 20, calls=2000 if quick else 4000),
         ),
         table(
             "Callers, limits and audit",

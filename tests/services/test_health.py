@@ -124,16 +124,23 @@ async def test_on_demand_in_a_list_of_providers(account: Account, gateway: Gatew
     await is_now(gateway, "provider/azure", SERVING)
 
 
-async def test_who_was_just_called_is_not_asked(account: Account, checked: Gateway) -> None:
-    await is_now(checked, "provider/openai", SERVING)
-    before = len(await account.requests())
-    await call(checked, "ListFiles")
-    # The profiles' loop has run by now, since another one has become known.
-    await account.fault(**DOWN)
-    await failed(checked, "ListFiles", provider="azure")
-    await is_now(checked, "provider/azure", NOT_SERVING)
-    asked = (await account.requests())[before:]
-    assert not [one for one in asked if one["path"].endswith("/batches")]
+async def test_who_is_called_is_not_asked(account: Account, open_gateway: OpenGateway) -> None:
+    configured = profiles(account)
+    one = {"openai": configured["openai"], "azure": configured["azure"]}
+    gateway = await open_gateway(
+        {"providers": one, "default_provider": "openai", "server": {"health_check_seconds": 0.3}}
+    )
+
+    async def asked(path: str) -> int:
+        return len([one for one in await account.requests() if one["path"] == path])
+
+    async def others_were_asked() -> bool:
+        await call(gateway, "ListFiles")
+        return await asked("/openai/v1/batches") >= 4
+
+    # The other profile, to which no call goes, is the clock.
+    await eventually(others_were_asked)
+    assert await asked("/v1/batches") <= 2
 
 
 async def test_callers_keys_cannot_be_tried(account: Account, open_gateway: OpenGateway) -> None:
@@ -180,9 +187,13 @@ async def test_who_watches_is_told_although_another_has_left(
 
 async def test_all_is_not_serving_while_it_drains(account: Account, checked: Gateway) -> None:
     await is_now(checked, "provider/openai", SERVING)
+    await account.fault(**DOWN)
+    await failed(checked, "ListFiles", provider="azure")
+    await account.mend()
+    await is_now(checked, "provider/azure", NOT_SERVING)
     watches = [Watch(checked, name) for name in ("provider/openai", SERVICES[0])]
     assert {await watch.next() for watch in watches} == {SERVING}
-    stopping = asyncio.create_task(checked.application.stop(1.0, delay_seconds=0.2))
+    stopping = asyncio.create_task(checked.application.stop(1.0, delay_seconds=0.3))
     assert {await watch.next() for watch in watches} == {NOT_SERVING}
     # What calls see meanwhile changes nothing.
     await call(checked, "ListFiles", provider="azure")

@@ -141,7 +141,8 @@ class HealthService(health_pb2_grpc.HealthServicer):
 
 
 def _status(provider: OpenAIProvider) -> Status:
+    # While its breaker is open it is not healthy either: the same failures have made it so.
     healthy = provider.rest.health.healthy
     if healthy is None:
         return UNKNOWN
-    return SERVING if healthy and not provider.rest.breaker.told() else NOT_SERVING
+    return SERVING if healthy else NOT_SERVING
