@@ -37,9 +37,10 @@ lint: $(SETUP) ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-protos: $(SETUP) ## Make all generated code anew: stubs of all languages, the sync Python client
+protos: $(SETUP) ## Make all generated code anew: stubs of all languages, the reference, the sync Python client
 	bash .ci/tools
 	$(BIN)/python protos/generate.py --clients
+	$(BIN)/python protos/reference.py
 	$(BIN)/python clients/python/generate_sync.py
 
 bench: $(SETUP) ## Measure speed and memory (minutes)

@@ -205,7 +205,9 @@ def test_every_part_is_known() -> None:
     assert parts == LAYERS.keys() | ABOVE | BESIDE.keys()
 
 
-@pytest.mark.parametrize("generator", ["protos/generate.py", "clients/python/generate_sync.py"])
+@pytest.mark.parametrize(
+    "generator", ["protos/generate.py", "protos/reference.py", "clients/python/generate_sync.py"]
+)
 def test_the_generated_code_is_current(generator: str) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / generator, "--check"],
