@@ -93,7 +93,8 @@ def test_lines_are_written_in_one_place() -> None:
 
 
 def test_answers_to_callers_end_in_one_place() -> None:
-    # A call that is one too many is refused for less than the others, and health has a protocol of its own.
+    # A call that is one too many is refused for less than the others. Health is asked by who knows
+    # nothing of our errors.
     callers = {
         *("interceptors/error_status.py", "interceptors/admission.py"),
         "services/health_service.py",
@@ -106,7 +107,6 @@ def test_answers_to_callers_end_in_one_place() -> None:
         "interceptors/chain.py",
         "interceptors/admission.py",
         "interceptors/authentication.py",
+        "interceptors/measuring.py",  # for the caller's trace
         "interceptors/provider_key.py",
-        # Of which a tracer takes the caller's trace.
-        "interceptors/measuring.py",
     }

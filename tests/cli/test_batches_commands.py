@@ -80,6 +80,7 @@ async def test_retry(batchgate: Cli, quick: Gateway, account: Account) -> None:
     assert await batch_count(account) == 3
 
 
+@pytest.mark.slow
 async def test_a_creation_that_is_unclear_can_be_repeated(
     batchgate: Cli, requests: Path, account: Account
 ) -> None:

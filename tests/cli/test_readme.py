@@ -22,6 +22,7 @@ SECTION = SECTIONS["Command line"]
 OTHERS = {"serve", "sandbox", "demo", "keys"}
 
 
+@pytest.mark.slow
 def test_the_blocks_run(shell: Shell, tmp_path: Path) -> None:
     run, submit = blocks("Command line", "sh")
     done = shell.run(run)

@@ -61,9 +61,9 @@ async def test_a_run_gets_through(
         await running.says(word)
         await eventually(is_asked)
         await lives.kill()
-        await running.says("gateway     the connection broke off; trying again")
+        await running.says("waiting     the connection broke off; trying again")
         await lives.begin()
-        await running.says("gateway     is there again")
+        await running.says("going on    there is an answer again")
         end = await running.end()
     assert end.code == 0, end.stderr
     rows = Counter(json.loads(one)["custom_id"] for one in (here / OUT).read_text().splitlines())

@@ -305,3 +305,16 @@ def test_the_line_that_goes_on_leads_to_the_same_gateway(
     monkeypatch.setenv("BATCHGATE_ADDRESS", "gateway:1")
     short = line.replace(" --address gateway:1", "")
     assert again.command(connection, "watch", "batch_1") == short
+
+
+async def test_a_provider_that_is_down_for_a_while(
+    batchgate: Cli, requests: Path, account: Account
+) -> None:
+    """Nothing is created yet: it is tried again, and said why."""
+    await account.fault(
+        kind="answer", method="POST", path="/v1/files", status=503, headers={"retry-after": "0"}
+    )
+    done = await batchgate("run", requests)
+    assert done.code == 3
+    assert "waiting     PROVIDER_UNAVAILABLE; trying again" in done.stderr
+    assert "going on    there is an answer again" in done.stderr

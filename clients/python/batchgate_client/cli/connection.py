@@ -129,13 +129,13 @@ class Connection:
         self,
         *,
         patience: float = PATIENCE_SECONDS,
-        on_change: Callable[[bool], None] = lambda _: None,
+        on_change: Callable[[str], None] = lambda _: None,
         unclear: str = "",
     ) -> Iterator["PatientClient"]:
         """A client until the block ends. What a call fails with ends the command, told clearly.
 
         Streams try to go on for `patience` seconds while no gateway answers; `on_change` is told
-        whether they are broken off. `unclear` is added where a call may have done something.
+        why, and nothing when they do. `unclear` is added where a call may have done something.
         """
         # Here, since gRPC is slow to import.
         from batchgate_client import BatchgateError  # noqa: PLC0415

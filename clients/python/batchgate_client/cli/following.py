@@ -11,8 +11,6 @@ from batchgate_client.cli.output import json_text
 from batchgate_client.cli.progress import Bar, Steps
 from batchgate_client.cli.wording import counts_text, state_text
 
-BROKEN_OFF = "the connection broke off; trying again"
-
 
 class Follower:
     """Shows what happens to a batch; as JSON lines on the standard output if that is wanted."""
@@ -24,7 +22,7 @@ class Follower:
         self._steps = Steps(plain=self._as_json)
         self._bar: Bar | None = None
         self._batch = Batch()
-        self._away = False
+        self._waits_for = ""
 
     def follow(self, client: Client, batch_id: str) -> Batch:
         """Watch a batch until it is terminal; as it is then."""
@@ -64,16 +62,18 @@ class Follower:
                 total=counts.total,
                 succeeded=counts.completed,
                 failed=counts.failed,
-                note=BROKEN_OFF if self._away else counts_text(counts),
+                note=f"{self._waits_for}; trying again" if self._waits_for else counts_text(counts),
             )
 
-    def on_change(self, away: bool) -> None:  # noqa: FBT001 - the one thing there is to tell
-        """The connection broke off, or is there again."""
-        self._away = away
+    def on_change(self, why: str) -> None:
+        """It has to wait, or goes on."""
+        self._waits_for = why
         if self._steps.draws and self._bar:
             self._draw()
+        elif why:
+            self._steps.tell("waiting", f"{why}; trying again")
         else:
-            self._steps.tell("gateway", BROKEN_OFF if away else "is there again")
+            self._steps.tell("going on", "there is an answer again")
 
 
 def outcome(batch: Batch) -> int:

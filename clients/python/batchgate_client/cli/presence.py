@@ -7,31 +7,33 @@ from typing import Any
 
 from batchgate_client import Client
 
+BROKEN_OFF = "the connection broke off"
+
 
 class PatientClient(Client):
-    """A client that tells when a stream breaks off, and when it goes on.
+    """A client that tells when it has to wait, and when it goes on.
 
-    `on_change` is called with whether it is broken off now.
+    `on_change` is called with what it waits for, and with nothing when it goes on.
     """
 
     def __init__(
         self,
         *,
-        on_change: Callable[[bool], None] = lambda _: None,
+        on_change: Callable[[str], None] = lambda _: None,
         **settings: Any,  # noqa: ANN401 - the client's own
     ) -> None:
         super().__init__(**settings)
         self._on_change = on_change
-        self._away = False
+        self._why = ""
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, *, why: str = BROKEN_OFF) -> None:
         """Wait, since what was asked for could not be had."""
-        self._change(away=True)
+        self._change(why)
         time.sleep(seconds)
 
     def is_back(self) -> None:
         """An answer came."""
-        self._change(away=False)
+        self._change("")
 
     def _sleep(self, seconds: float) -> None:
         self.pause(seconds)
@@ -44,7 +46,7 @@ class PatientClient(Client):
                 self.is_back()
                 yield message
 
-    def _change(self, *, away: bool) -> None:
-        if away != self._away:
-            self._away = away
-            self._on_change(away)
+    def _change(self, why: str) -> None:
+        if why != self._why:
+            self._why = why
+            self._on_change(why)

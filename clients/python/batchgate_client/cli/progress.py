@@ -10,7 +10,6 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
-    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
@@ -52,7 +51,7 @@ class Steps:
             *(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()),
         ]
         with self._bar(columns) as progress:
-            yield Bar(progress, progress.add_task(step, total=total))
+            yield Bar(progress, step, total=total)
 
     @contextmanager
     def rows(self, step: str) -> Iterator["Bar"]:
@@ -62,37 +61,41 @@ class Steps:
             TimeElapsedColumn(),
         ]
         with self._bar(columns) as progress:
-            yield Bar(progress, progress.add_task(step, total=None, note="", failed=0))
+            yield Bar(progress, step, total=None)
 
     @contextmanager
-    def _bar(self, columns: list[ProgressColumn]) -> Iterator[Progress]:
-        with Progress(
-            *columns, console=self._console, transient=True, disable=not self.draws
-        ) as progress:
+    def _bar(self, columns: list[ProgressColumn]) -> Iterator[Progress | None]:
+        if not self.draws:
+            yield None
+            return
+        with Progress(*columns, console=self._console, transient=True) as progress:
             yield progress
 
 
 class Bar:
-    """A bar that is drawn, if any is."""
+    """A bar; one that is nowhere drawn, if there is no progress."""
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
+    def __init__(self, progress: Progress | None, step: str, *, total: int | None) -> None:
         self._progress = progress
-        self._task = task
+        if progress:
+            self._task = progress.add_task(step, total=total, note="", failed=0)
 
     def reach(self, done: int, total: int | None = None) -> None:
         """So many bytes are done."""
-        self._progress.update(self._task, completed=done, total=total)
+        if self._progress:
+            self._progress.update(self._task, completed=done, total=total)
 
     def outcomes(self, word: str, *, total: int, succeeded: int, failed: int, note: str) -> None:
         """So many rows are done, of `total` if that is known (not 0)."""
-        self._progress.update(
-            self._task,
-            description=printable(word),
-            total=total or None,
-            completed=succeeded + failed,
-            failed=failed,
-            note=note,
-        )
+        if self._progress:
+            self._progress.update(
+                self._task,
+                description=printable(word),
+                total=total or None,
+                completed=succeeded + failed,
+                failed=failed,
+                note=note,
+            )
 
 
 def _label() -> TextColumn:

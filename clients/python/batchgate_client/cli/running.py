@@ -26,7 +26,7 @@ from batchgate_client.cli.failures import (
     failure,
 )
 from batchgate_client.cli.following import Follower, outcome
-from batchgate_client.cli.presence import PatientClient
+from batchgate_client.cli.presence import BROKEN_OFF, PatientClient
 from batchgate_client.cli.resumable import (
     Creation,
     Record,
@@ -123,7 +123,8 @@ class Run:
             )
             raise failure(message, code=UNUSABLE)
         file.begin(known)
-        self._steps.tell("going on", known.batch_id or known.creation.file_id)
+        if there := known.batch_id or known.creation.file_id:
+            self._steps.tell("going on", there)
         return known.creation
 
     def _upload(
@@ -221,7 +222,7 @@ def _lasting(client: PatientClient, action: Callable[[], T], *, seconds: float =
         try:
             done = action()
         except BatchgateError as error:
-            client.pause(patience.pause(error))
+            client.pause(patience.pause(error), why=error.reason or BROKEN_OFF)
             continue
         client.is_back()
         return done
