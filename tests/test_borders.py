@@ -93,8 +93,12 @@ def test_lines_are_written_in_one_place() -> None:
 
 
 def test_answers_to_callers_end_in_one_place() -> None:
-    # A call that is one too many is refused for less than the others.
-    callers = {"interceptors/error_status.py", "interceptors/admission.py"}
+    # A call that is one too many is refused for less than the others. Health is asked by who knows
+    # nothing of our errors.
+    callers = {
+        *("interceptors/error_status.py", "interceptors/admission.py"),
+        "services/health_service.py",
+    }
     assert users_of("abort") == callers | (
         users_of("abort") & {"rest/upload.py", "rest/transport.py"}
     )
@@ -103,5 +107,6 @@ def test_answers_to_callers_end_in_one_place() -> None:
         "interceptors/chain.py",
         "interceptors/admission.py",
         "interceptors/authentication.py",
+        "interceptors/measuring.py",  # for the caller's trace
         "interceptors/provider_key.py",
     }

@@ -19,7 +19,7 @@ from tests.callers.conftest import OpenTeams
 from tests.conftest import Account, Gateway, upload_messages
 from tests.services.calls import call, failed
 from tests.services.lines import create, lines
-from tests.waiting import eventually
+from tests.waiting import arrived, eventually
 
 FAILING = {"kind": "answer", "status": 500, "times": None, "body": {"error": {"message": "Oops"}}}
 
@@ -224,6 +224,20 @@ async def test_refusals_of_limits_of_all(account: Account, open_observed: OpenOb
     metrics = await scrape(gateway)
     assert metrics.value("batchgate_limit_refusals_total", limit="max_uploads", caller="") == 1
     upload.cancel()
+
+
+async def test_refusals_for_want_of_connections(
+    account: Account, open_observed: OpenObserved
+) -> None:
+    gateway = await open_observed({"max_connections": 1, "connect_timeout_seconds": 0.1})
+    await account.fault(kind="hang", times=1)
+    holding = asyncio.ensure_future(call(gateway, "GetFile"))
+    await arrived(account, "GET", "/files/")
+    assert (await failed(gateway, "ListFiles")).reason == "GATEWAY_OVERLOADED"
+    metrics = await scrape(gateway)
+    refused = {"limit": "max_connections", "caller": ""}
+    assert metrics.value("batchgate_limit_refusals_total", **refused) == 1
+    holding.cancel()
 
 
 async def test_refusals_of_one_too_many(observed: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,6 +210,7 @@ async def scraped(client: httpx.AsyncClient) -> Scrape:
     return Scrape((await client.get("/metrics")).text)
 
 
+@pytest.mark.slow
 async def test_the_admin_listener_tells_of_all_workers(start: Start, account: Account) -> None:
     gateway = await start(*TWO, "--admin", "127.0.0.1:0", listen="127.0.0.1:0")
     async with admin(gateway) as client, callers(gateway, 12) as stubs:

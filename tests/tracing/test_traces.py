@@ -269,6 +269,7 @@ async def test_the_process_logs_the_trace_and_sends_it_at_its_end(
     assert span.resource["service.name"] == "gate-7"
 
 
+@pytest.mark.slow
 async def test_nobody_receives(start: Start) -> None:
     """Calls and the end are as without it."""
     gateway = await start(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", **SOON)

@@ -26,7 +26,7 @@ _FILES = resources.files("batchgate_server.admin").joinpath("templates")
 
 @cache
 def _style() -> str:
-    return _FILES.joinpath("status.css").read_text()
+    return _FILES.joinpath("status.css").read_text(encoding="utf-8")
 
 
 def style_hash() -> str:
@@ -40,7 +40,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    return environment.from_string(_FILES.joinpath("status.html").read_text())
+    return environment.from_string(_FILES.joinpath("status.html").read_text(encoding="utf-8"))
 
 
 def rendered(gathered: Gathered, settings: Settings) -> str:

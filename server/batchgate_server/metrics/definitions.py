@@ -62,7 +62,8 @@ RPCS_RUNNING = _gauge("batchgate_rpcs_running", "rpc_method", "RPCs under way.")
 REFUSED = _counter(
     "batchgate_limit_refusals_total",
     "limit caller",
-    "RPCs that a limit refused or cut off: a setting of `limits` or of a caller, or `overload`. "
+    "RPCs that a limit refused or cut off: a setting of `limits` or of a caller, `max_connections` of a "
+    "profile, or `overload`. "
     "`caller` is empty for what holds for all together.",
 )
 WAITING = _gauge("batchgate_rpcs_waiting", "", "RPCs that wait for their turn to begin.")

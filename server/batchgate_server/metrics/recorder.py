@@ -27,7 +27,14 @@ _TRAFFIC = {
     "sent_lines": d.SENT_LINES,
 }
 # Of all callers together; what queues is counted elsewhere.
-LIMITS = ("max_calls", "max_uploads", "max_watches", "calls_per_second", "bytes_per_day")
+LIMITS = (
+    "max_calls",
+    "max_uploads",
+    "max_watches",
+    "calls_per_second",
+    "bytes_per_day",
+    "max_connections",
+)
 
 
 class _Durations(dict[tuple[str, ...], Histogram]):

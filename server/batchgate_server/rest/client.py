@@ -425,11 +425,13 @@ class RestClient:
             try:
                 yield
             except httpx.PoolTimeout as exc:
-                raise GatewayOverloaded(
+                full = GatewayOverloaded(
                     f"all of the gateway's connections to {self.endpoint.provider} are in use, by "
                     "calls under way and downloads that are not read; "
                     f"providers.{self.endpoint.provider}.max_connections allows for more"
-                ) from exc
+                )
+                full.limit = "max_connections"
+                raise full from exc
             except NOT_SENT as exc:
                 raise ProviderUnreachable(
                     f"{self.endpoint.provider} cannot be reached: {self._why(exc)}"
