@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import closing
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -139,9 +138,13 @@ async def get_content(call: Call) -> Response:
 
 
 async def _pieces(descriptor: int) -> AsyncIterator[bytes]:
-    with closing(os.fdopen(descriptor, "rb", buffering=0)) as file:
-        while piece := file.read(_PIECE):
+    # No file object: where a caller goes away this may end as late as the collector finds it, and
+    # a file that is collected open is warned of.
+    try:
+        while piece := os.read(descriptor, _PIECE):
             yield piece
+    finally:
+        os.close(descriptor)
 
 
 def _found(call: Call) -> StoredFile:
