@@ -4,11 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 SETUP := $(VENV)/.set-up
 
-.PHONY: help demo test test-slow chaos soak lint protos bench clean
+.PHONY: help demo test test-slow chaos soak lint protos bench bench-peers clean
 .DEFAULT_GOAL := help
 
 help: ## Say what each target does
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 $(SETUP): pyproject.toml .ci/constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "there is no $(PYTHON); name a Python 3.11 or newer with: make PYTHON=python3.12 ..."; exit 1; }
@@ -45,6 +45,9 @@ protos: $(SETUP) ## Make all generated code anew: stubs of all languages, the re
 
 bench: $(SETUP) ## Measure speed and memory (minutes)
 	$(BIN)/python -m tests.benchmarks
+
+bench-peers: $(SETUP) ## Compare with LiteLLM and Portkey (10 minutes; installs them below build/peers)
+	$(BIN)/python -m tests.benchmarks.peers
 
 clean: ## Remove what the targets above made
 	rm -rf $(VENV) .coverage* .mypy_cache .pytest_cache .ruff_cache

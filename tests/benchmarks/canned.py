@@ -15,10 +15,13 @@ CHUNK = b"x" * 2**18
 LENGTH = re.compile(rb"\r\nContent-Length: (\d+)\r\n", re.IGNORECASE)
 CHUNKS = int(sys.argv[2])
 REST_SECONDS = float(sys.argv[4]) if len(sys.argv) > 4 else 0.0
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (
     len(sys.argv[3]),
     sys.argv[3].encode(),
 )
+
+
+DOWNLOAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Provider(asyncio.Protocol):
@@ -56,7 +59,7 @@ class Provider(asyncio.Protocol):
 
     async def send(self) -> None:
         self.resumed.set()
-        self.transport.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        self.transport.write(DOWNLOAD)
         for _ in range(CHUNKS):
             self.transport.write(b"%x\r\n%b\r\n" % (len(CHUNK), CHUNK))
             await self.resumed.wait()

@@ -20,7 +20,17 @@ from tests.benchmarks.figures import Figure, table
 from tests.benchmarks.processes import CHUNK_BYTES, FILE_CHUNKS
 
 MEGABYTES = CHUNK_BYTES * FILE_CHUNKS / 1e6
-ANSWER = json.dumps({"id": "file-1", "object": "file", "bytes": 1, "purpose": "batch"})
+ANSWER = json.dumps(
+    {
+        "id": "file-1",
+        "object": "file",
+        "bytes": 1,
+        "created_at": 1711471533,
+        "filename": "requests.jsonl",
+        "purpose": "batch",
+        "status": "processed",
+    }
+)
 METADATA = pb.UploadFileRequest(
     metadata=pb.UploadFileMetadata(
         filename="requests.jsonl", purpose="batch", jsonl_check=pb.JSONL_CHECK_OFF
