@@ -16,7 +16,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/experimental"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 
 	batchgatev1 "github.com/batchgate/batchgate/clients/go/batchgate/v1"
@@ -32,6 +34,10 @@ const (
 	// A chunk in few writes: many small ones cost more than all else.
 	writeBufferBytes = 512 << 10
 )
+
+// gRPC clears a buffer each time that it takes one from its pool: one that fits a message with a chunk
+// of 256 KiB costs a quarter of the next in its own row, of 1 MiB.
+var bufferBytes = []int{256, 4 << 10, 16 << 10, 32 << 10, 257 << 10, 1 << 20}
 
 // Calls that change nothing: what a gateway in a restart does not answer is asked again.
 const serviceConfig = `{"methodConfig": [{
@@ -118,6 +124,7 @@ func New(address string, options ...Option) (*Client, error) {
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithWriteBufferSize(writeBufferBytes),
+		experimental.WithBufferPool(mem.NewTieredBufferPool(bufferBytes...)),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageBytes)),
 		// A watch is silent for up to 30 s; a dead connection is noticed soon after that.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),

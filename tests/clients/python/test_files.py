@@ -4,12 +4,15 @@ import asyncio
 import hashlib
 import io
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from batchgate_client import Client
+from batchgate_client._sync import calls
 from batchgate_client.errors import (
     ChecksumMismatch,
     InvalidField,
@@ -17,7 +20,8 @@ from batchgate_client.errors import (
     ProviderCredentialRejected,
     ProviderNotFound,
 )
-from tests.conftest import Account
+from tests.conftest import Account, Gateway
+from tests.waiting import eventually, uploads_over
 
 LINE = {"method": "POST", "url": "/v1/chat/completions", "body": {"model": "gpt-4o-mini"}}
 CONTENT = b"".join(
@@ -126,6 +130,33 @@ async def test_what_reading_raises_is_raised_and_nothing_is_created(
     with pytest.raises(OSError, match="the disk is broken"):
         await client.upload_file(broken(), chunk_bytes=CHUNK)
     assert await account.file_ids() == []
+
+
+async def test_an_upload_that_is_interrupted_creates_nothing(
+    gateway: Gateway, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C reaches the thread that waits, while one of gRPC's reads the source."""
+    loop, going_on = asyncio.get_running_loop(), threading.Event()
+
+    def pieces() -> Iterator[bytes]:
+        yield CONTENT
+        going_on.wait(30)
+
+    kept: list[object] = []
+
+    def interrupted(call: object) -> None:
+        # gRPC ends what nobody holds any more; a traceback may hold it for long.
+        kept.append(call)
+        asyncio.run_coroutine_threadsafe(eventually(account.requests), loop).result(10)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(calls, "result_of", interrupted)
+    with Client(gateway.address) as client:
+        with pytest.raises(KeyboardInterrupt):
+            await asyncio.to_thread(client.upload_file, pieces())
+        going_on.set()
+        await uploads_over(account)
+        assert await account.file_ids() == []
 
 
 async def test_a_missing_file_and_a_directory_are_told_before_any_call(

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "clients/python/README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 OUTPUT = (
-    r"validating 0\n(.*\n)*completed 1\na True \{.*\n",
+    r"(validating|in_progress|finalizing|completed) .*\n(.*\n)*a True \{.*\n",
     r"(row-\d+ True\n){100}",
     r"line 1 method missing_required_parameter: method is missing\n",
 )

@@ -137,6 +137,9 @@ class Calls:
             if isinstance(failed, grpc.RpcError):
                 raise error_of(failed) from failed
             raise
+        finally:
+            # Also where this side is interrupted: a thread of gRPC's would go on sending.
+            call.cancel()
         return response
 
     def _received(
