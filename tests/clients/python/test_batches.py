@@ -162,6 +162,10 @@ async def test_a_watch_ends_with_its_client(
         pytest.skip("for the sync client: tasks are cancelled by themselves")
     batch = await submitted(client, sandbox_outcome="stalled")
     other = open_client(gateway.address)
-    with pytest.raises(Cancelled):
+
+    async def watched() -> None:
         async for _ in other.watch_batch(batch.id):
             await other.close()
+
+    with pytest.raises(Cancelled):
+        await watched()
