@@ -24,7 +24,7 @@ const (
 func (c *Client) CreateBatch(
 	ctx context.Context, request *batchgatev1.CreateBatchRequest,
 ) (*batchgatev1.Batch, error) {
-	asked := proto.Clone(request).(*batchgatev1.CreateBatchRequest)
+	asked := copyOf(request)
 	asked.Provider = c.orDefault(asked.Provider)
 	response, err := unary(ctx, c, creationTimeout, asked, c.Batches.CreateBatch)
 	return response.GetBatch(), err
@@ -42,13 +42,13 @@ func (c *Client) GetBatch(ctx context.Context, batchID string) (*batchgatev1.Bat
 func (c *Client) ListBatches(
 	ctx context.Context, request *batchgatev1.ListBatchesRequest,
 ) iter.Seq2[*batchgatev1.Batch, error] {
-	asked := &batchgatev1.ListBatchesRequest{}
-	proto.Merge(asked, request)
+	asked := copyOf(request)
 	asked.Provider = c.orDefault(asked.Provider)
-	return pages(func() ([]*batchgatev1.Batch, string, error) {
-		page, err := unary(ctx, c, c.settings.timeout, asked, c.Batches.ListBatches)
-		asked.PageToken = page.GetNextPageToken()
-		return page.GetBatches(), asked.PageToken, err
+	return pages(asked.PageToken, func(token string) ([]*batchgatev1.Batch, string, error) {
+		wanted := copyOf(asked)
+		wanted.PageToken = token
+		page, err := unary(ctx, c, c.settings.timeout, wanted, c.Batches.ListBatches)
+		return page.GetBatches(), page.GetNextPageToken(), err
 	})
 }
 
@@ -127,7 +127,7 @@ func (c *Client) SubmitBatch(
 	ctx context.Context, metadata *batchgatev1.SubmitBatchMetadata,
 	rows iter.Seq2[*batchgatev1.BatchLine, error],
 ) (*batchgatev1.SubmitBatchResponse, error) {
-	about := proto.Clone(metadata).(*batchgatev1.SubmitBatchMetadata)
+	about := copyOf(metadata)
 	about.Provider = c.orDefault(about.Provider)
 	return sent(ctx, c, submission(about, rows), c.Batches.SubmitBatch)
 }
@@ -167,7 +167,7 @@ func submission(
 func (c *Client) RetryBatch(
 	ctx context.Context, request *batchgatev1.RetryBatchRequest,
 ) (*batchgatev1.RetryBatchResponse, error) {
-	asked := proto.Clone(request).(*batchgatev1.RetryBatchRequest)
+	asked := copyOf(request)
 	asked.Provider = c.orDefault(asked.Provider)
 	return unary(ctx, c, creationTimeout, asked, c.Batches.RetryBatch)
 }

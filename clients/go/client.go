@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 
 	batchgatev1 "github.com/batchgate/batchgate/clients/go/batchgate/v1"
 )
@@ -39,7 +40,8 @@ const (
 // of 256 KiB costs a quarter of the next in its own row, of 1 MiB.
 var bufferBytes = []int{256, 4 << 10, 16 << 10, 32 << 10, 257 << 10, 1 << 20}
 
-// Calls that change nothing: what a gateway in a restart does not answer is asked again.
+// Calls that change nothing: what a gateway in a restart does not answer is asked again. One that comes
+// in the moment of its stop is CANCELLED by gRPC, unread.
 const serviceConfig = `{"methodConfig": [{
 	"name": [
 		{"service": "batchgate.v1.FileService", "method": "GetFile"},
@@ -51,7 +53,7 @@ const serviceConfig = `{"methodConfig": [{
 	],
 	"retryPolicy": {
 		"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "3s", "backoffMultiplier": 3,
-		"retryableStatusCodes": ["UNAVAILABLE"]
+		"retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"]
 	}
 }]}`
 
@@ -179,6 +181,13 @@ func (c *Client) outgoing(ctx context.Context) context.Context {
 		pairs = append(pairs[:len(pairs):len(pairs)], "x-provider-key", c.settings.providerKey)
 	}
 	return metadata.AppendToOutgoingContext(ctx, pairs...)
+}
+
+// copyOf is a message of one's own with what is in the caller's, of which nil is an empty one.
+func copyOf[M proto.Message](message M) M {
+	own := message.ProtoReflect().New().Interface()
+	proto.Merge(own, message)
+	return own.(M)
 }
 
 // orDefault is the provider of a request that may name none.

@@ -6,15 +6,18 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -332,5 +335,150 @@ func TestProvidersAndHealth(t *testing.T) {
 	}
 	if serving, err := client.Health(ctx, "batchgate.v1.BatchService"); err != nil || !serving {
 		t.Error(serving, err)
+	}
+}
+
+func TestWhatIsNotGivenIsRefusedByTheGatewayAndNotByAPanic(t *testing.T) {
+	client, ctx := open(t)
+	_, creation := client.CreateBatch(ctx, nil)
+	_, retry := client.RetryBatch(ctx, nil)
+	_, submission := client.SubmitBatch(ctx, nil, batchgate.Rows())
+	_, upload := client.UploadFile(ctx, strings.NewReader(""), nil)
+	errs := []error{creation, retry, submission, upload}
+	for _, err := range client.Results(ctx, nil).All() {
+		errs = append(errs, err)
+	}
+	for number, err := range errs {
+		if status.Code(err) != codes.InvalidArgument {
+			t.Error(number, err)
+		}
+	}
+	_, err := client.UploadFile(ctx, strings.NewReader("a"), nil, batchgate.WithChunkBytes(0))
+	if err == nil || !strings.Contains(err.Error(), "WithChunkBytes") {
+		t.Error(err)
+	}
+}
+
+func TestAListIsReadAnewEachTime(t *testing.T) {
+	client, ctx := open(t)
+	for n := range 3 {
+		_, err := client.UploadFile(ctx, strings.NewReader("a"), &batchgatev1.UploadFileMetadata{
+			Filename: strconv.Itoa(n) + ".txt", Purpose: "user_data",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := client.ListFiles(ctx, &batchgatev1.ListFilesRequest{PageSize: 2})
+	var read [2][]string
+	for number := range read {
+		for file, err := range files {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if read[number] = append(read[number], file.Id); len(read[number]) == 3 {
+				break
+			}
+		}
+	}
+	if len(read[0]) != 3 || !slices.Equal(read[0], read[1]) {
+		t.Error(read)
+	}
+}
+
+func TestADownloadThatIsClosedEndsForWhoeverReadsIt(t *testing.T) {
+	client, ctx := open(t)
+	uploaded, err := client.UploadFile(ctx, bytes.NewReader(make([]byte, 32<<20)),
+		&batchgatev1.UploadFileMetadata{
+			Filename: "zeros.jsonl", JsonlCheck: batchgatev1.JsonlCheck_JSONL_CHECK_OFF,
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := client.DownloadFile(ctx, uploaded.File.Id, 0, 0)
+	if _, err := io.ReadFull(content, make([]byte, 10)); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() {
+		// More than there is: it ends by the close alone.
+		for {
+			if _, err := content.Read(make([]byte, 1000)); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	if err := content.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+	if _, err := content.Read(make([]byte, 1)); !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+}
+
+func TestAWatchEndsWithItsClient(t *testing.T) {
+	client, ctx := open(t)
+	id := submit(t, client, ctx, 4, map[string]string{"sandbox_outcome": "stalled"})
+	watcher, _ := open(t)
+	var last error
+	for _, err := range watcher.WatchBatch(ctx, id) {
+		if last = err; err == nil {
+			watcher.Close()
+		}
+	}
+	if status.Code(last) != codes.Canceled {
+		t.Error(last)
+	}
+}
+
+// ended answers each call as gRPC's core does in the moment of a gateway's stop, and the next one well.
+type ended struct {
+	batchgatev1.UnimplementedBatchServiceServer
+	calls atomic.Int32
+}
+
+func (e *ended) GetBatch(
+	_ context.Context, request *batchgatev1.GetBatchRequest,
+) (*batchgatev1.GetBatchResponse, error) {
+	if e.calls.Add(1)%2 == 1 {
+		return nil, status.Error(codes.Canceled, "CANCELLED")
+	}
+	return &batchgatev1.GetBatchResponse{Batch: &batchgatev1.Batch{Id: request.BatchId}}, nil
+}
+
+func (e *ended) WatchBatch(
+	request *batchgatev1.WatchBatchRequest, stream batchgatev1.BatchService_WatchBatchServer,
+) error {
+	if e.calls.Add(1)%2 == 1 {
+		return status.Error(codes.Canceled, "CANCELLED")
+	}
+	return stream.Send(&batchgatev1.WatchBatchResponse{Batch: &batchgatev1.Batch{Id: request.BatchId}})
+}
+
+func TestACallThatCameInTheMomentOfAStopIsMadeAgain(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	t.Cleanup(server.Stop)
+	batchgatev1.RegisterBatchServiceServer(server, &ended{})
+	go server.Serve(listener)
+	client, err := batchgate.New(listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if batch, err := client.GetBatch(ctx, "batch_a"); err != nil || batch.Id != "batch_a" {
+		t.Error(batch, err)
+	}
+	if err := lastOf(client, ctx, "batch_a"); err != nil {
+		t.Error(err)
 	}
 }

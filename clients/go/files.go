@@ -1,16 +1,20 @@
 package batchgate
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 
 	batchgatev1 "github.com/batchgate/batchgate/clients/go/batchgate/v1"
 )
@@ -41,7 +45,10 @@ func (c *Client) UploadFile(
 	for _, option := range options {
 		option(&set)
 	}
-	about := proto.Clone(metadata).(*batchgatev1.UploadFileMetadata)
+	if set.chunkBytes < 1 {
+		return nil, fmt.Errorf("batchgate: chunks of %d bytes: give WithChunkBytes at least 1", set.chunkBytes)
+	}
+	about := copyOf(metadata)
 	about.Provider = c.orDefault(about.Provider)
 	if about.Purpose == "" {
 		about.Purpose = "batch"
@@ -61,7 +68,7 @@ func (c *Client) UploadPath(
 		return nil, err
 	}
 	defer file.Close()
-	about := proto.Clone(metadata).(*batchgatev1.UploadFileMetadata)
+	about := copyOf(metadata)
 	if about.Filename == "" {
 		about.Filename = filepath.Base(path)
 	}
@@ -70,7 +77,11 @@ func (c *Client) UploadPath(
 
 func sizeOf(content io.Reader) (int64, bool) {
 	switch reader := content.(type) {
-	case interface{ Len() int }:
+	case *bytes.Reader:
+		return int64(reader.Len()), true
+	case *bytes.Buffer:
+		return int64(reader.Len()), true
+	case *strings.Reader:
 		return int64(reader.Len()), true
 	case *os.File:
 		found, err := reader.Stat()
@@ -78,7 +89,7 @@ func sizeOf(content io.Reader) (int64, bool) {
 			return 0, false
 		}
 		position, err := reader.Seek(0, io.SeekCurrent)
-		return found.Size() - position, err == nil
+		return max(found.Size()-position, 0), err == nil
 	default:
 		return 0, false
 	}
@@ -131,20 +142,23 @@ func (c *Client) GetFile(ctx context.Context, fileID string) (*batchgatev1.File,
 func (c *Client) ListFiles(
 	ctx context.Context, request *batchgatev1.ListFilesRequest,
 ) iter.Seq2[*batchgatev1.File, error] {
-	asked := &batchgatev1.ListFilesRequest{}
-	proto.Merge(asked, request)
+	asked := copyOf(request)
 	asked.Provider = c.orDefault(asked.Provider)
-	return pages(func() ([]*batchgatev1.File, string, error) {
-		page, err := unary(ctx, c, c.settings.timeout, asked, c.Files.ListFiles)
-		asked.PageToken = page.GetNextPageToken()
-		return page.GetFiles(), asked.PageToken, err
+	return pages(asked.PageToken, func(token string) ([]*batchgatev1.File, string, error) {
+		wanted := copyOf(asked)
+		wanted.PageToken = token
+		page, err := unary(ctx, c, c.settings.timeout, wanted, c.Files.ListFiles)
+		return page.GetFiles(), page.GetNextPageToken(), err
 	})
 }
 
-func pages[Item any](next func() ([]Item, string, error)) iter.Seq2[Item, error] {
+// pages gives the items of all pages from a token on; each time that it is ranged over, from there.
+func pages[Item any](
+	first string, page func(token string) ([]Item, string, error),
+) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		for {
-			items, token, err := next()
+		for token := first; ; {
+			items, next, err := page(token)
 			if err != nil {
 				var none Item
 				yield(none, err)
@@ -155,7 +169,7 @@ func pages[Item any](next func() ([]Item, string, error)) iter.Seq2[Item, error]
 					return
 				}
 			}
-			if token == "" {
+			if token = next; token == "" {
 				return
 			}
 		}
@@ -169,8 +183,10 @@ func (c *Client) DeleteFile(ctx context.Context, fileID string) (*batchgatev1.De
 }
 
 // DownloadFile reads a file's content from an offset on, at most limit bytes (0: all). Where the
-// gateway goes away in the middle, it goes on from there once one is back. It is to be closed.
+// gateway goes away in the middle, it goes on from there once one is back. It is to be closed, which
+// also ends a Read that waits.
 func (c *Client) DownloadFile(ctx context.Context, fileID string, offset, limit int64) io.ReadCloser {
+	ctx, cancel := context.WithCancel(ctx)
 	position, end := offset, offset+limit
 	begin := func(ctx context.Context) (grpc.ServerStreamingClient[batchgatev1.DownloadFileResponse], error) {
 		if limit > 0 && position >= end {
@@ -185,7 +201,7 @@ func (c *Client) DownloadFile(ctx context.Context, fileID string, offset, limit 
 		return c.Files.DownloadFile(ctx, request)
 	}
 	next, stop := iter.Pull2(received(ctx, c, begin))
-	return &content{stop: stop, next: func() ([]byte, error) {
+	return &content{cancel: cancel, stop: stop, next: func() ([]byte, error) {
 		piece, err, ok := next()
 		if !ok {
 			return nil, io.EOF
@@ -197,24 +213,37 @@ func (c *Client) DownloadFile(ctx context.Context, fileID string, offset, limit 
 
 // content reads pieces as one.
 type content struct {
-	next func() ([]byte, error)
-	stop func()
-	rest []byte
-	err  error
+	cancel context.CancelFunc
+	closed atomic.Bool
+	// For next and stop, which are not for two goroutines at once.
+	pulling sync.Mutex
+	next    func() ([]byte, error)
+	stop    func()
+	rest    []byte
+	err     error
 }
 
 func (c *content) fill() error {
-	for len(c.rest) == 0 && c.err == nil {
+	c.pulling.Lock()
+	defer c.pulling.Unlock()
+	for len(c.rest) == 0 && c.err == nil && !c.closed.Load() {
 		c.rest, c.err = c.next()
+	}
+	if c.closed.Load() {
+		return os.ErrClosed
+	}
+	if len(c.rest) > 0 {
+		return nil
 	}
 	return c.err
 }
 
 func (c *content) Read(into []byte) (int, error) {
-	if len(c.rest) == 0 {
-		if err := c.fill(); err != nil {
-			return 0, err
-		}
+	if len(into) == 0 {
+		return 0, nil
+	}
+	if err := c.fill(); err != nil {
+		return 0, err
 	}
 	size := copy(into, c.rest)
 	c.rest = c.rest[size:]
@@ -241,6 +270,10 @@ func (c *content) WriteTo(target io.Writer) (int64, error) {
 }
 
 func (c *content) Close() error {
+	c.closed.Store(true)
+	c.cancel()
+	c.pulling.Lock()
+	defer c.pulling.Unlock()
 	c.stop()
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"iter"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 
 	batchgatev1 "github.com/batchgate/batchgate/clients/go/batchgate/v1"
 )
@@ -21,7 +20,7 @@ type Results struct {
 // Results begins with the first row that is read. Where the gateway goes away in the middle, it goes
 // on: no row is lost or comes twice. Without WaitUntilDone a batch that has not ended is an error.
 func (c *Client) Results(ctx context.Context, request *batchgatev1.StreamBatchResultsRequest) *Results {
-	asked := proto.Clone(request).(*batchgatev1.StreamBatchResultsRequest)
+	asked := copyOf(request)
 	asked.Provider = c.orDefault(asked.Provider)
 	return &Results{ctx: ctx, client: c, request: asked, token: asked.ResumeToken}
 }
@@ -72,7 +71,7 @@ func (r *Results) received() iter.Seq2[*batchgatev1.StreamBatchResultsResponse, 
 		for message, err := range received(r.ctx, r.client, begin) {
 			// Before anything else: what breaks off now must not bring these rows again.
 			if token := message.GetResumeToken(); token != "" {
-				r.request = proto.Clone(r.request).(*batchgatev1.StreamBatchResultsRequest)
+				r.request = copyOf(r.request)
 				r.request.ResumeToken = token
 			}
 			if !yield(message, err) {

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/connectivity"
 )
 
 const (
@@ -57,12 +58,13 @@ func (p *patience) pause(err error, now time.Time) (time.Duration, bool) {
 }
 
 // passes tells whether a failure may be gone when tried again. Without a reason of the contract, what
-// broke off is the connection or something on the way.
+// broke off is the connection or something on the way; CANCELLED, which the caller was not, is a call
+// that came in the moment of the gateway's stop.
 func passes(failed *Error) bool {
 	switch failed.Code {
 	case codes.Unavailable:
 		return true
-	case codes.Internal, codes.Unknown:
+	case codes.Internal, codes.Unknown, codes.Canceled:
 		return failed.Reason == ""
 	default:
 		return false
@@ -83,13 +85,16 @@ func received[Message any](
 				return
 			}
 			pause, again := waiting.pause(err, time.Now())
-			if !again {
+			// A closed connection is not one that broke.
+			if !again || c.connection.GetState() == connectivity.Shutdown {
 				yield(nil, err)
 				return
 			}
 			select {
-			case <-time.After(pause):
 			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+			if ctx.Err() != nil {
 				yield(nil, errorOf(ctx.Err(), nil))
 				return
 			}

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from batchgate.v1 import batch_service_pb2, file_service_pb2, provider_service_pb2
+from batchgate_client._async.runtime import result_of
 from tests.status import Failure, failure_of
 
 
@@ -114,15 +115,20 @@ async def send(
     request = stream() if rpc.descriptor.client_streaming else messages[0]
     call = multi(request, metadata=metadata, timeout=timeout, **options)
     answers: list[bytes] = []
-    failure = None
     try:
         if rpc.descriptor.server_streaming:
             answers += [answer async for answer in call]
         else:
-            answers.append(await call)
+            answers.append(await result_of(call))
     except grpc.aio.AioRpcError as exc:
-        if "grpc-status-details-bin" in dict(exc.trailing_metadata() or ()):
-            failure = failure_of(exc)
+        trailing = dict(exc.trailing_metadata() or ())
+        return Outcome(
+            code=exc.code(),
+            message=exc.details() or "",
+            trailing=trailing,
+            answers=answers,
+            failure=failure_of(exc) if "grpc-status-details-bin" in trailing else None,
+        )
     except asyncio.CancelledError:
         # grpc.aio's client says so where a call ended while it still wrote.
         if not call.done():
@@ -132,5 +138,4 @@ async def send(
         message=await call.details() or "",
         trailing=dict(await call.trailing_metadata() or ()),
         answers=answers,
-        failure=failure,
     )

@@ -41,7 +41,7 @@ def test_its_tests(lives: Lives) -> None:
     carried_out(*MAVEN, "test", cwd=CLIENT, **lives.environment())
     reports = list((CLIENT / "target" / "surefire-reports").glob("*.txt"))
     told = "".join(report.read_text() for report in reports)
-    assert re.search(r"Tests run: 10, Failures: 0, Errors: 0, Skipped: 0", told), told
+    assert re.search(r"Tests run: 13, Failures: 0, Errors: 0, Skipped: 0", told), told
 
 
 def test_its_readme_from_the_installed_artefact(lives: Lives, tmp_path: Path) -> None:

@@ -126,6 +126,8 @@ def _providers(url: str, keys: dict[str, str]) -> str:
 
     return "".join(
         [
+            # What is seen of a provider's health is what the scenario asks for.
+            "[server]\nhealth_check_seconds = 0\n\n",
             "[watch]\nfirst_poll_seconds = 0.05\nslowest_poll_seconds = 0.1\n\n",
             openai("openai"),
             azure("azure", "v1"),

@@ -22,7 +22,8 @@ RETRY_POLICY = {
     "initialBackoff": "0.2s",
     "maxBackoff": "3s",
     "backoffMultiplier": 3,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    # A call that comes in the moment of a gateway's stop is CANCELLED by gRPC, unread.
+    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 SERVICE_CONFIG = {
     "methodConfig": [

@@ -11,8 +11,9 @@ from batchgate_client.errors import BatchgateError, OutcomeUnknown
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 # Before anything has come a wrong address is more likely than a restart.
 FIRST_CONTACT_SECONDS = 5.0
-# Without a reason of the contract, what broke off is the connection or something on the way.
-_BROKEN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}
+# Without a reason of the contract, what broke off is the connection or something on the way; CANCELLED,
+# which the caller was not, is a call that came in the moment of the gateway's stop.
+_BROKEN = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED}
 
 
 class Patience:

@@ -27,7 +27,11 @@ export interface Settings extends Identity {
 
 /** Makes calls as one caller. */
 export class Calls {
-  constructor(readonly settings: Settings) {}
+  /** `closing` is aborted once no more calls are to be made. */
+  constructor(
+    readonly settings: Settings,
+    readonly closing: AbortSignal,
+  ) {}
 
   provider(options: Options | undefined): string {
     return options?.provider ?? this.settings.provider ?? "";
@@ -70,7 +74,7 @@ export class Calls {
       } catch (error) {
         const passing = error instanceof BatchgateError && passes(error, options?.signal);
         if (!passing || attempt === ATTEMPTS) throw error;
-        await patience.pause(error, options?.signal);
+        await patience.pause(error, this.#ended(options));
       }
     }
   }
@@ -88,9 +92,9 @@ export class Calls {
   ): Promise<Response> {
     const { timeoutMs, signal, ...rest } = options;
     const stop = new Stop(signal, timeoutMs);
+    const source = requests[Symbol.asyncIterator]();
     let broken: { readonly failure: unknown } | undefined;
     async function* whole(): AsyncGenerator<Request> {
-      const source = requests[Symbol.asyncIterator]();
       try {
         for (;;) {
           const next = await stop.first(source.next());
@@ -110,6 +114,8 @@ export class Calls {
       throw errorOf(broken ? broken.failure : (stop.reason ?? failed));
     } finally {
       stop.clear();
+      // Where not all was read: a file is to be closed.
+      source.return?.().catch(() => undefined);
     }
   }
 
@@ -135,8 +141,13 @@ export class Calls {
         }
         return;
       } catch (failed) {
-        await patience.pause(errorOf(failed), options?.signal);
+        await patience.pause(errorOf(failed), this.#ended(options));
       }
     }
+  }
+
+  /** Aborted once the caller wants no more. */
+  #ended(options: Options | undefined): AbortSignal {
+    return options?.signal ? AbortSignal.any([options.signal, this.closing]) : this.closing;
   }
 }

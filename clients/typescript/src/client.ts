@@ -2,9 +2,9 @@
 
 import { create, equals, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
-import { type CallOptions, type Client, createClient, type Transport } from "@connectrpc/connect";
+import { type CallOptions, type Client, createClient } from "@connectrpc/connect";
 import { Calls, CREATION_TIMEOUT_MS, type Options, PATIENCE_MS, TIMEOUT_MS } from "./calls.js";
-import { type Identity, openTransport, type Tls } from "./connection.js";
+import { Connection, type Identity, type Tls } from "./connection.js";
 import { type Batch, BatchSchema } from "./gen/batchgate/v1/batch_pb.js";
 import {
   BatchService,
@@ -77,16 +77,19 @@ export class BatchgateClient {
   readonly batches: Client<typeof BatchService>;
   /** The stub of ProviderService. */
   readonly providers: Client<typeof ProviderService>;
-  readonly #transport: Transport;
+  readonly #connection: Connection;
   readonly #calls: Calls;
 
-  constructor(options: ClientOptions = {}, transport?: Transport) {
+  /** It connects with the first call. `connection` is for `using`. */
+  constructor(options: ClientOptions = {}, connection?: Connection) {
     const { address = "127.0.0.1:50051", tls, ...identity } = options;
-    this.#transport = transport ?? openTransport(address, tls);
-    this.#calls = new Calls({ timeoutMs: TIMEOUT_MS, patienceMs: PATIENCE_MS, ...identity });
-    this.files = createClient(FileService, this.#transport);
-    this.batches = createClient(BatchService, this.#transport);
-    this.providers = createClient(ProviderService, this.#transport);
+    this.#connection = connection ?? new Connection(address, tls);
+    const { transport, closing } = this.#connection;
+    const settings = { timeoutMs: TIMEOUT_MS, patienceMs: PATIENCE_MS, ...identity };
+    this.#calls = new Calls(settings, closing);
+    this.files = createClient(FileService, transport);
+    this.batches = createClient(BatchService, transport);
+    this.providers = createClient(ProviderService, transport);
   }
 
   /** A client with what `BATCHGATE_ADDRESS`, `BATCHGATE_TOKEN` and `BATCHGATE_PROVIDER` say. */
@@ -102,7 +105,15 @@ export class BatchgateClient {
 
   /** A client on the same connection in which these settings count instead. */
   using(changes: Omit<ClientOptions, "address" | "tls">): BatchgateClient {
-    return new BatchgateClient({ ...this.#calls.settings, ...changes }, this.#transport);
+    return new BatchgateClient({ ...this.#calls.settings, ...changes }, this.#connection);
+  }
+
+  /**
+   * Closes the connection, also of clients that were made of this one: calls that run, and all later
+   * ones, are rejected. An open connection keeps the process for up to 15 idle minutes.
+   */
+  close(): void {
+    this.#connection.close();
   }
 
   /** For calls of the stubs: the client's headers and deadline. `errorOf` makes their errors ours. */
@@ -117,6 +128,7 @@ export class BatchgateClient {
    */
   async uploadFile(source: Source, options: UploadOptions = {}): Promise<UploadFileResponse> {
     const { chunkBytes = CHUNK_BYTES, progress, timeoutMs, signal, ...metadata } = options;
+    if (!(chunkBytes >= 1)) throw new RangeError(`chunkBytes is ${chunkBytes}: give at least 1`);
     const { filename, sizeBytes, pieces } = await opened(source);
     const about = {
       filename: filename || "upload.jsonl",
@@ -319,7 +331,7 @@ export class BatchgateClient {
 
   /** Whether the gateway serves, or one service of it. */
   async health(service = "", options?: Options): Promise<boolean> {
-    const check = createClient(Health, this.#transport).check;
+    const check = createClient(Health, this.#connection.transport).check;
     const response = await this.#calls.once((o) => check({ service }, o), options);
     return response.status === HealthCheckResponse_ServingStatus.SERVING;
   }

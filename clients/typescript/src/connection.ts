@@ -1,8 +1,8 @@
 /** How the gateway is reached, and what goes along with each call. */
 
 import { connect as connectSocket } from "node:net";
-import type { Interceptor, Transport } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
+import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 
 /** TLS to the gateway: PEM texts. `certificate` and `key` are the caller's own, for mutual TLS. */
 export interface Tls {
@@ -25,27 +25,48 @@ export interface Identity {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-/** The transport to an address, `host:port` or `unix:/path`. */
-export function openTransport(
-  address: string,
-  tls: Tls | undefined,
-  interceptors: Interceptor[] = [],
-): Transport {
-  const path = address.startsWith("unix:") ? address.slice("unix:".length) : undefined;
-  return createGrpcTransport({
-    baseUrl: `${tls ? "https" : "http"}://${path ? "localhost" : address}`,
-    interceptors,
-    // A watch is silent for up to 30 s; a dead connection is noticed soon after that.
-    pingIntervalMs: 40_000,
-    pingTimeoutMs: 20_000,
-    nodeOptions: {
-      ...(path ? { createConnection: () => connectSocket(path) } : {}),
-      ...(tls?.ca !== undefined ? { ca: tls.ca } : {}),
-      ...(tls?.certificate !== undefined ? { cert: tls.certificate } : {}),
-      ...(tls?.key !== undefined ? { key: tls.key } : {}),
-      ...(tls?.serverName !== undefined ? { servername: tls.serverName } : {}),
-    },
-  });
+/** The way to an address, `host:port` or `unix:/path`. It is opened by the first call. */
+export class Connection {
+  readonly transport: Transport;
+  readonly #sessions: Http2SessionManager;
+  readonly #closing = new AbortController();
+
+  constructor(address: string, tls: Tls | undefined) {
+    const path = address.startsWith("unix:") ? address.slice("unix:".length) : undefined;
+    const baseUrl = `${tls ? "https" : "http"}://${path ? "localhost" : address}`;
+    this.#sessions = new Http2SessionManager(
+      baseUrl,
+      // A watch is silent for up to 30 s; a dead connection is noticed soon after that.
+      { pingIntervalMs: 40_000, pingTimeoutMs: 20_000 },
+      {
+        ...(path ? { createConnection: () => connectSocket(path) } : {}),
+        ...(tls?.ca !== undefined ? { ca: tls.ca } : {}),
+        ...(tls?.certificate !== undefined ? { cert: tls.certificate } : {}),
+        ...(tls?.key !== undefined ? { key: tls.key } : {}),
+        ...(tls?.serverName !== undefined ? { servername: tls.serverName } : {}),
+      },
+    );
+    const whileOpen: Interceptor = (next) => async (request) => {
+      if (this.closing.aborted) throw new ConnectError("the client is closed", Code.Canceled);
+      return await next(request);
+    };
+    this.transport = createGrpcTransport({
+      baseUrl,
+      interceptors: [whileOpen],
+      sessionManager: this.#sessions,
+    });
+  }
+
+  /** Aborted once it is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** Ends the calls that run, and refuses others. */
+  close(): void {
+    this.#closing.abort();
+    this.#sessions.abort(new ConnectError("the client is closed", Code.Canceled));
+  }
 }
 
 /** The headers of a call. */

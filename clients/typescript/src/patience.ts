@@ -1,7 +1,8 @@
 /** How long a stream that broke off is begun anew. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { BatchgateError } from "./errors.js";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { BatchgateError, errorOf } from "./errors.js";
 
 const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 10_000;
@@ -29,7 +30,7 @@ export class Patience {
   }
 
   /** Waits before the stream is begun anew; throws `error` where that is not to be done. */
-  async pause(error: unknown, signal: AbortSignal | undefined): Promise<void> {
+  async pause(error: unknown, signal: AbortSignal): Promise<void> {
     if (!(error instanceof BatchgateError) || !passes(error, signal)) throw error;
     const now = performance.now();
     if (this.#failures === 0 && this.#contact) this.#began = now;
@@ -39,7 +40,9 @@ export class Patience {
     // Many clients of one gateway that restarts do not come back in step.
     const pause = Math.max(longest / 2 + (Math.random() * longest) / 2, error.retryAfterMs ?? 0);
     if (now + pause - this.#began > limit) throw error;
-    await sleep(pause, undefined, signal ? { signal } : {});
+    await sleep(pause, undefined, { signal }).catch(() => {
+      throw errorOf(new ConnectError("the call was aborted", Code.Canceled));
+    });
   }
 }
 

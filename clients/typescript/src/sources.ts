@@ -3,6 +3,7 @@
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
 
 /** A path, bytes, or anything that gives bytes: a stream, a Blob's stream, a generator. */
 export type Source = string | URL | Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -25,7 +26,7 @@ export async function opened(source: Source): Promise<Opened> {
   const found = await stat(source);
   if (found.isDirectory()) throw new Error(`${source} is a directory`);
   return {
-    filename: basename(source instanceof URL ? source.pathname : source),
+    filename: basename(source instanceof URL ? fileURLToPath(source) : source),
     // Of a pipe the size says nothing.
     sizeBytes: found.isFile() ? BigInt(found.size) : undefined,
     pieces: createReadStream(source, { highWaterMark: 256 * 1024 }),

@@ -19,8 +19,8 @@ const control = process.env.BATCHGATE_TEST_CONTROL;
 assert.ok(address && control, "a gateway is needed: tests/polyglot starts one");
 const client = new BatchgateClient({ address });
 
-// The connections would keep the process.
-after(() => setImmediate(() => process.exit()));
+// An open connection would keep the process.
+after(() => client.close());
 
 /** Has the gateway killed and started again. */
 async function restart(): Promise<void> {
@@ -230,4 +230,45 @@ test("providers, metadata and health", async () => {
     ["openai"],
   );
   assert.ok(await client.health("batchgate.v1.BatchService"));
+});
+
+test("a source that is not read to its end is closed", async () => {
+  let closed = false;
+  async function* lines(): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) yield Buffer.from("no json\n".repeat(10_000));
+    } finally {
+      closed = true;
+    }
+  }
+  await assert.rejects(client.uploadFile(lines()), failing("INVALID_JSONL"));
+  await new Promise(setImmediate);
+  assert.ok(closed);
+  await assert.rejects(client.uploadFile(lines(), { chunkBytes: 0 }), RangeError);
+});
+
+test("a closed client makes no calls", async () => {
+  const id = await submitted(4, { sandbox_outcome: "stalled" });
+  const other = new BatchgateClient({ address });
+  const seen: WatchEvent[] = [];
+  const watching = (async () => {
+    for await (const news of other.watchBatch(id)) {
+      seen.push(news.event);
+      other.close();
+    }
+  })();
+  const ended = await rejection(watching);
+  assert.ok(ended instanceof BatchgateError && ended.code === "CANCELLED", String(ended));
+  assert.deepEqual(seen, [WatchEvent.SNAPSHOT]);
+  const late = await rejection(other.getBatch(id));
+  assert.ok(late instanceof BatchgateError && late.code === "CANCELLED", String(late));
+});
+
+test("waiting for a gateway ends with the caller's signal", async () => {
+  const nowhere = new BatchgateClient({ address: "127.0.0.1:1" });
+  const aborting = new AbortController();
+  const reading = all(nowhere.watchBatch("batch_a", { signal: aborting.signal }));
+  setTimeout(() => aborting.abort(), 300);
+  const error = await rejection(reading);
+  assert.ok(error instanceof BatchgateError && error.code === "CANCELLED", String(error));
 });

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from tests.benchmarks import processes
 from tests.benchmarks.figures import say
 from tests.benchmarks.peers import report, trees, work
-from tests.benchmarks.peers.setups import PEERS, Peer, install, started
+from tests.benchmarks.peers.setups import DIRECT, PEERS, Peer, install, started
 from tests.benchmarks.transfers import ANSWER
 from tests.benchmarks.unary import BATCH
 
@@ -31,13 +31,13 @@ def unary(values: Values, *, rounds: int, count: int) -> None:
             processes.nginx_provider(nginx, BATCH, core=work.OTHERS_CORE)
         )
         for _ in range(rounds):
-            for peer in PEERS:
+            for peer in (*PEERS, DIRECT):
                 with processes.on_core(0), ExitStack() as running_one:
                     running = running_one.enter_context(started(peer, provider))
-                    values["start, s", peer.name].append(running.start_seconds)
-                    values["memory when idle, MiB", peer.name].append(
-                        trees.resident(running.process)
-                    )
+                    if running.process:
+                        values["start, s", peer.name].append(running.start_seconds)
+                        memory = trees.resident(running.process)
+                        values["memory when idle, MiB", peer.name].append(memory)
                     if not work.answers_well(peer, running):
                         sys.exit(f"{peer.name} does not answer with the batch")
                     # A slow one need not be waited for as long.
@@ -56,7 +56,7 @@ def transfers(values: Values, *, rounds: int) -> None:
     """Uploads and downloads, the peers in turns."""
     with processes.canned_provider(ANSWER) as provider, work.big_file() as path:
         for _ in range(rounds):
-            for peer in PEERS:
+            for peer in (*PEERS, DIRECT):
                 for kind in ("upload", "download"):
                     for at_once in work.AT_ONCE:
                         _transfer(values, peer, provider, path, kind=kind, at_once=at_once)
@@ -73,8 +73,9 @@ def _transfer(
         found = work.transfer(running, command, at_once=at_once, well=well)
     row = f"{kind} of 180 MB, {at_once} at once"
     values[f"{row}, MB/s", peer.name].append(found.rate)
-    values[f"{row}, peak MiB", peer.name].append(found.peak)
-    values[f"{row}, CPU s per GB", peer.name].append(found.cpu_per_gb)
+    if peer != DIRECT:
+        values[f"{row}, peak MiB", peer.name].append(found.peak)
+        values[f"{row}, CPU s per GB", peer.name].append(found.cpu_per_gb)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from xml.sax.saxutils import escape
 
-from tests.benchmarks.peers.setups import LITELLM, PEERS, PORTKEY, ROOT
+from tests.benchmarks.peers.setups import DIRECT, LITELLM, PEERS, PORTKEY, ROOT
 
 PAGE = ROOT / "tests" / "benchmarks" / "RESULTS.md"
 PICTURE = PAGE.with_name("results.svg")
@@ -45,15 +45,15 @@ def _short(value: float) -> str:
 
 def table(medians: Medians) -> str:
     """A Markdown table; the best of each row is bold."""
-    lines = [f"| | {' | '.join(peer.name for peer in PEERS)} |", "|---|" + "---:|" * len(PEERS)]
+    columns = (*PEERS, DIRECT)
+    lines = [f"| | {' | '.join(peer.name for peer in columns)} |", "|---|" + "---:|" * len(columns)]
     for row in rows(medians):
         first = best(medians, row)
-        cells = [
-            f"**{_short(medians[row, peer.name])}**"
-            if peer.name == first
-            else _short(medians[row, peer.name])
-            for peer in PEERS
-        ]
+        cells = []
+        for peer in columns:
+            value = medians.get((row, peer.name))
+            text = "" if value is None else _short(value)
+            cells.append(f"**{text}**" if peer.name == first else text)
         lines.append(f"| {row} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -82,7 +82,8 @@ turns, each process new for each round. Python {platform.python_version()}, {pla
 {worse}.
 
 What was done: `get batch` is GetBatch for batchgate and `GET /v1/batches/batch_1` for the others, by h2load on
-one core against the gateway on the other, nginx as the provider; every call had to succeed. A transfer
+one core against the gateway on the other, nginx as the provider; every call had to succeed. `no gateway` is
+the provider asked directly, over HTTP. A transfer
 is a file of 180 MB that passes through, unchecked, to a provider of a few lines of asyncio that keeps
 nothing: by curl for the others, by the Python client for batchgate (without the start of Python). Peak
 memory is that of all processes of the gateway. Content comes as `text/plain`, since Portkey answers 500

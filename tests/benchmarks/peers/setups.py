@@ -33,7 +33,8 @@ class Running:
 
     address: str
     headers: tuple[str, ...]
-    process: psutil.Process
+    process: psutil.Process | None
+    """None where there is no gateway."""
     start_seconds: float
     """From its command to its first answer."""
 
@@ -53,6 +54,8 @@ PEERS = (
     Peer("LiteLLM proxy", LITELLM),
     Peer("Portkey", PORTKEY),
 )
+# The provider itself: what no gateway can be ahead of.
+DIRECT = Peer("no gateway", "")
 
 
 def install() -> None:
@@ -75,6 +78,9 @@ def install() -> None:
 @contextlib.contextmanager
 def started(peer: Peer, provider: str) -> Iterator[Running]:
     """The peer in front of the provider at a URL, until the block ends."""
+    if peer == DIRECT:
+        yield Running(provider.removeprefix("http://"), (), None, 0)
+        return
     port = processes.free_port()
     with tempfile.TemporaryDirectory() as folder:
         command, variables, headers = _command(peer, port, provider, Path(folder))

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,8 +138,9 @@ def transfer(
     well: Callable[[dict[str, float]], bool],
 ) -> Transfer:
     """So many callers at once; the slowest counts, each without the start of its program."""
-    spent = trees.cpu_seconds(running.process)
-    with trees.peak_of(running.process) as peak:
+    gateway = running.process
+    spent = trees.cpu_seconds(gateway) if gateway else 0.0
+    with trees.peak_of(gateway) if gateway else nullcontext(trees.Peak()) as peak:
         callers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(at_once)]
         texts = [caller.communicate()[0].decode() for caller in callers]
     if any(caller.returncode for caller in callers):
@@ -147,6 +148,6 @@ def transfer(
     told = [json.loads(text) for text in texts]
     if not all(map(well, told)):
         sys.exit(f"a transfer was not whole: {texts}")
-    spent = trees.cpu_seconds(running.process) - spent
+    spent = trees.cpu_seconds(gateway) - spent if gateway else 0.0
     seconds = max(one["seconds"] for one in told)
     return Transfer(at_once * MEGABYTES / seconds, peak.memory, spent / (at_once * MEGABYTES / 1e3))

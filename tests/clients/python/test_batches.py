@@ -10,11 +10,13 @@ from batchgate.v1 import batch_pb2
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate_client.errors import (
     BatchNotFinished,
+    Cancelled,
     InvalidJsonl,
     ProviderConflict,
     ProviderNotFound,
 )
-from tests.conftest import Account
+from tests.clients.python.conftest import Open
+from tests.conftest import Account, Gateway
 
 ENDPOINT = "/v1/chat/completions"
 BODY = {"messages": [{"role": "user", "content": "Grüße"}]}
@@ -151,3 +153,19 @@ async def test_batches_are_listed_over_all_pages(client: Any) -> None:
     assert {one.id async for one in client.list_batches(page_size=1)} == ids
     with pytest.raises(ProviderNotFound):
         await client.get_batch("batch_none")
+
+
+async def test_a_watch_ends_with_its_client(
+    open_client: Open, gateway: Gateway, client: Any, kind: str
+) -> None:
+    if kind == "async":
+        pytest.skip("for the sync client: tasks are cancelled by themselves")
+    batch = await submitted(client, sandbox_outcome="stalled")
+    other = open_client(gateway.address)
+
+    async def watched() -> None:
+        async for _ in other.watch_batch(batch.id):
+            await other.close()
+
+    with pytest.raises(Cancelled):
+        await watched()

@@ -19,6 +19,7 @@ from batchgate_client.errors import (
     InvalidJsonl,
     ProviderCredentialRejected,
     ProviderNotFound,
+    ProviderUnknown,
 )
 from tests.conftest import Account, Gateway
 from tests.waiting import eventually, uploads_over
@@ -226,3 +227,21 @@ async def test_a_download_that_is_left_ends_at_the_provider_too(
         break
     # The account can be used at once, and nothing hangs.
     assert (await asyncio.wait_for(client.get_file(file.id), 10)).id == file.id
+
+
+async def test_chunks_of_no_bytes(client: Any) -> None:
+    with pytest.raises(ValueError, match="chunk_bytes is 0"):
+        await client.upload_file(b"a", purpose="user_data", filename="a.txt", chunk_bytes=0)
+
+
+async def test_a_refusal_in_the_middle_of_sending_keeps_its_reason(client: Any, kind: str) -> None:
+    # grpc.aio loses it in about one of ten of these, of which the client must not let one through.
+    for _ in range(300 if kind == "async" else 20):
+        with pytest.raises(ProviderUnknown):
+            await client.upload_file(
+                bytes(4_194_304),
+                purpose="batch",
+                provider="nope",
+                filename="a.jsonl",
+                chunk_bytes=65_536,
+            )

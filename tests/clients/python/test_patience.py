@@ -268,9 +268,13 @@ def test_what_trying_again_does_not_mend_is_told_at_once(
 
 
 def test_what_broke_off_on_the_way_is_begun_anew(fake: Fake, read: Read) -> None:
-    """A proxy that goes away resets streams, which gRPC tells as INTERNAL or UNKNOWN."""
+    """A proxy that goes away resets streams, which gRPC tells as INTERNAL or UNKNOWN.
+
+    A gateway that stops cancels what comes in that moment.
+    """
     reader = read(fake.client.download_file("file-a"))
-    for code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.OK):
+    broken = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED)
+    for code in (*broken, grpc.StatusCode.OK):
         _, rpc = fake.taken(FILES, "DownloadFile")
         rpc.terminate((), code, "RST_STREAM")
     reader.end()

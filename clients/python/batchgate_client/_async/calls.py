@@ -48,6 +48,8 @@ class AsyncCalls:
         self._timeout = timeout
         self._patience = patience
         self._own_channel = channel is None
+        # Shared with the clients that are made of this one.
+        self._closed = threading.Event()
         self._channel = channel if channel is not None else open_channel(address, tls)
         self.files = FileServiceStub(self._channel)
         """The stub of FileService, for what the methods here do not offer."""
@@ -83,6 +85,7 @@ class AsyncCalls:
     async def close(self) -> None:
         """Close the channel, unless it was given by the caller."""
         if self._own_channel:
+            self._closed.set()
             await self._channel.close()
 
     async def __aenter__(self) -> Self:
@@ -159,6 +162,8 @@ class AsyncCalls:
                     yield message
                 return
             except grpc.RpcError as failed:
+                if self._closed.is_set():
+                    raise error_of(failed) from None
                 await self._sleep(patience.pause(error_of(failed)))
             finally:
                 call.cancel()

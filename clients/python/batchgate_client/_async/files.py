@@ -48,6 +48,9 @@ class AsyncFileCalls(AsyncCalls):
             InvalidJsonl: Lines are faulty; `violations` names each.
             BatchgateError: Another reason; or what reading the source raised, as it is.
         """
+        if chunk_bytes < 1:
+            message = f"chunk_bytes is {chunk_bytes}: give at least 1"
+            raise ValueError(message)
         known = known_of(source)
         metadata = pb.UploadFileMetadata(
             provider=self._provider(provider),

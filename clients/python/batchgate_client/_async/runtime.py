@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, TypeVar
 
@@ -35,8 +35,39 @@ def begin(method: Callable[..., Any], requests: AsyncIterator[Any], **options: o
 
 
 async def result_of(call: Any) -> Any:  # noqa: ANN401 - likewise
-    """Its response."""
-    return await call
+    """Its response.
+
+    Where the gateway refuses while this side still sends, grpc.aio (up to 1.81 at least,
+    grpc/grpc#36066) puts an INTERNAL of its own in the place of the gateway's status. So the status
+    is taken when the call ends, before the failed write is seen.
+    """
+    ended: list[grpc.aio.AioRpcError] = []
+    call.add_done_callback(lambda over: ended.append(_error(over)))
+    try:
+        return await call
+    except grpc.aio.AioRpcError as failed:
+        overwritten = failed.code() is grpc.StatusCode.INTERNAL and not failed.trailing_metadata()
+        raise ended[0] if overwritten and ended else failed from None
+
+
+def _error(call: Any) -> grpc.aio.AioRpcError:  # noqa: ANN401 - likewise
+    """What a call that is over says now."""
+    return grpc.aio.AioRpcError(
+        _at_once(call.code()),
+        _at_once(call.initial_metadata()),
+        _at_once(call.trailing_metadata()),
+        _at_once(call.details()),
+    )
+
+
+def _at_once(answer: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - likewise
+    """What a coroutine returns that has nothing to wait for."""
+    try:
+        answer.send(None)
+    except StopIteration as returned:
+        return returned.value
+    message = "the call is not over"
+    raise RuntimeError(message)
 
 
 async def chunks_of(source: Source, size: int) -> AsyncIterator[bytes]:

@@ -49,6 +49,8 @@ class Calls:
         self._timeout = timeout
         self._patience = patience
         self._own_channel = channel is None
+        # Shared with the clients that are made of this one.
+        self._closed = threading.Event()
         self._channel = channel if channel is not None else open_channel(address, tls)
         self.files = FileServiceStub(self._channel)
         """The stub of FileService, for what the methods here do not offer."""
@@ -84,6 +86,7 @@ class Calls:
     def close(self) -> None:
         """Close the channel, unless it was given by the caller."""
         if self._own_channel:
+            self._closed.set()
             self._channel.close()
 
     def __enter__(self) -> Self:
@@ -160,6 +163,8 @@ class Calls:
                     yield message
                 return
             except grpc.RpcError as failed:
+                if self._closed.is_set():
+                    raise error_of(failed) from None
                 self._sleep(patience.pause(error_of(failed)))
             finally:
                 call.cancel()

@@ -352,7 +352,7 @@ public final class BatchgateClient implements AutoCloseable {
   }
 
   private Patience patience() {
-    return new Patience(settings.patience());
+    return new Patience(settings.patience(), connection::closed);
   }
 
   private <S extends AbstractStub<S>> S bounded(S stub) {

@@ -14,7 +14,8 @@ final class Connection implements AutoCloseable {
   private static final int KEEPALIVE_TIMEOUT_SECONDS = 20;
   private static final int CLOSE_SECONDS = 5;
 
-  // Calls that change nothing: what a gateway in a restart does not answer is asked again.
+  // Calls that change nothing: what a gateway in a restart does not answer is asked again. One that
+  // comes in the moment of its stop is CANCELLED by gRPC, unread.
   private static final Map<String, List<String>> READS =
       Map.of(
           "batchgate.v1.FileService", List.of("GetFile", "ListFiles"),
@@ -26,7 +27,7 @@ final class Connection implements AutoCloseable {
           "initialBackoff", "0.2s",
           "maxBackoff", "3s",
           "backoffMultiplier", 3.0,
-          "retryableStatusCodes", List.of("UNAVAILABLE"));
+          "retryableStatusCodes", List.of("UNAVAILABLE", "CANCELLED"));
 
   private final ManagedChannel channel;
 
@@ -58,6 +59,10 @@ final class Connection implements AutoCloseable {
 
   ManagedChannel channel() {
     return channel;
+  }
+
+  boolean closed() {
+    return channel.isShutdown();
   }
 
   @Override

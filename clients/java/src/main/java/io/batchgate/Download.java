@@ -3,6 +3,7 @@ package io.batchgate;
 import com.google.protobuf.ByteString;
 import io.batchgate.v1.DownloadFileRequest;
 import io.batchgate.v1.DownloadFileResponse;
+import java.io.IOException;
 import java.io.InputStream;
 import java.util.Iterator;
 import java.util.function.Function;
@@ -13,6 +14,7 @@ final class Download extends InputStream {
   private final DownloadFileRequest request;
   private long position;
   private ByteString rest = ByteString.EMPTY;
+  private boolean closed;
 
   Download(
       DownloadFileRequest request,
@@ -41,7 +43,11 @@ final class Download extends InputStream {
     return next.build();
   }
 
-  private boolean fill() {
+  private boolean fill() throws IOException {
+    if (closed) {
+      // The end would be taken for the file's.
+      throw new IOException("the download is closed");
+    }
     while (rest.isEmpty() && pieces.hasNext()) {
       DownloadFileResponse piece = pieces.next();
       rest = piece.getChunk();
@@ -51,13 +57,13 @@ final class Download extends InputStream {
   }
 
   @Override
-  public int read() {
+  public int read() throws IOException {
     byte[] one = new byte[1];
     return read(one, 0, 1) < 0 ? -1 : one[0] & 0xff;
   }
 
   @Override
-  public int read(byte[] into, int offset, int length) {
+  public int read(byte[] into, int offset, int length) throws IOException {
     if (length == 0) {
       return 0;
     }
@@ -72,6 +78,7 @@ final class Download extends InputStream {
 
   @Override
   public void close() {
+    closed = true;
     pieces.close();
   }
 }

@@ -1,8 +1,12 @@
 package io.batchgate;
 
+import io.grpc.Context;
+import io.grpc.Deadline;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 
 /** Counts what has failed since a stream last brought something. */
 final class Patience {
@@ -13,12 +17,15 @@ final class Patience {
   private static final int DOUBLINGS = 6;
 
   private final Duration limit;
+  private final BooleanSupplier closed;
   private long began = System.nanoTime();
   private boolean contact;
   private int failures;
 
-  Patience(Duration limit) {
+  /** {@code closed} tells whether no more calls can be made. */
+  Patience(Duration limit, BooleanSupplier closed) {
     this.limit = limit;
+    this.closed = closed;
   }
 
   /** Something came. */
@@ -28,12 +35,12 @@ final class Patience {
   }
 
   /**
-   * Waits before the stream is begun anew.
+   * Waits before the stream is begun anew, but not beyond the end of {@code caller}.
    *
    * @throws BatchgateException where that does not help, or has been tried for long
    */
-  void pause(BatchgateException error) {
-    if (!passes(error)) {
+  void pause(BatchgateException error, Context caller) {
+    if (!passes(error) || caller.isCancelled() || closed.getAsBoolean()) {
       throw error;
     }
     long now = System.nanoTime();
@@ -50,7 +57,9 @@ final class Patience {
     if (now + pause - began > bound.toNanos()) {
       throw error;
     }
-    sleep(pause);
+    Deadline deadline = caller.getDeadline();
+    long left = deadline == null ? pause : deadline.timeRemaining(TimeUnit.NANOSECONDS);
+    sleep(Math.max(Math.min(pause, left), 0));
   }
 
   private static void sleep(long nanos) {
@@ -63,11 +72,14 @@ final class Patience {
     }
   }
 
-  /** Without a reason of the contract, what broke off is the connection or something on the way. */
+  /**
+   * Without a reason of the contract, what broke off is the connection or something on the way;
+   * CANCELLED, which the caller was not, is a call that came in the moment of the gateway's stop.
+   */
   private static boolean passes(BatchgateException error) {
     return switch (error.code()) {
       case UNAVAILABLE -> true;
-      case INTERNAL, UNKNOWN -> error.reason().isEmpty();
+      case INTERNAL, UNKNOWN, CANCELLED -> error.reason().isEmpty();
       default -> false;
     };
   }

@@ -53,7 +53,7 @@ public class ResumingIterator<T> implements Iterator<T>, AutoCloseable {
 
   private void pause(BatchgateException error) {
     try {
-      patience.pause(error);
+      patience.pause(error, caller);
     } catch (BatchgateException last) {
       ended = true;
       throw last;

@@ -303,6 +303,53 @@ class BatchgateClientTest {
   }
 
   @Test
+  void aClosedDownloadHasNoEnd() throws IOException {
+    byte[] content = new byte[1_000_000];
+    UploadFileMetadata metadata =
+        UploadFileMetadata.newBuilder()
+            .setFilename("zeros.jsonl")
+            .setJsonlCheck(JsonlCheck.JSONL_CHECK_OFF)
+            .build();
+    UploadFileResponse uploaded =
+        client.uploadFile(new ByteArrayInputStream(content), metadata);
+    InputStream download = client.downloadFile(uploaded.getFile().getId());
+    assertEquals(0, download.read());
+    download.close();
+    assertThrows(IOException.class, download::read);
+  }
+
+  @Test
+  void aClosedClientBeginsNothingAnew() {
+    String id = submitted(4, STALLED);
+    BatchgateClient other = BatchgateClient.of(System.getenv("BATCHGATE_TEST_ADDRESS"));
+    Watch watch = other.watchBatch(id);
+    watch.next();
+    // It waits for calls that run, and ends this one.
+    other.close();
+    long began = System.nanoTime();
+    assertThrows(BatchgateException.class, () -> watch.forEachRemaining(news -> {}));
+    assertThrows(BatchgateException.class, () -> other.watchBatch(id).hasNext());
+    assertTrue(System.nanoTime() - began < TimeUnit.SECONDS.toNanos(2));
+  }
+
+  @Test
+  void waitingForAGatewayEndsWithTheDeadline() throws Exception {
+    try (BatchgateClient nowhere = BatchgateClient.of("127.0.0.1:1")) {
+      ScheduledExecutorService timer = Executors.newSingleThreadScheduledExecutor();
+      Context context = Context.current().withDeadlineAfter(1, TimeUnit.SECONDS, timer);
+      long began = System.nanoTime();
+      BatchgateException failed =
+          context.call(
+              () ->
+                  assertThrows(
+                      BatchgateException.class, () -> nowhere.watchBatch("batch_a").hasNext()));
+      assertEquals(Status.Code.DEADLINE_EXCEEDED, failed.code());
+      assertTrue(System.nanoTime() - began < TimeUnit.SECONDS.toNanos(2));
+      timer.shutdown();
+    }
+  }
+
+  @Test
   void providersMetadataAndHealth() {
     BatchgateClient elsewhere = client.withProvider("elsewhere");
     var unknown = assertThrows(BatchgateException.class, () -> elsewhere.getFile("file-a"));
