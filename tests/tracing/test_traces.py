@@ -291,15 +291,20 @@ async def test_a_receiver_that_does_not_answer_holds_up_nothing(
         await asyncio.wait_for(gateway.application.stop(0.0), 5)
 
 
+@pytest.fixture
+def go_uploader(tmp_path: Path) -> Path:
+    program = tmp_path / "uploader"
+    directory = Path(__file__).parent / "go"
+    subprocess.run([tool("go"), "build", "-o", program, "."], cwd=directory, check=True)
+    return program
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_an_upload_from_a_client_in_go(
-    start: Start, receiver: Receiver, tmp_path: Path
+    start: Start, receiver: Receiver, go_uploader: Path, tmp_path: Path
 ) -> None:
     """Our Go client with OpenTelemetry's own interceptor: from its span to the provider in one trace."""
-    program = tmp_path / "traced"
-    directory = Path(__file__).parent / "go"
-    subprocess.run([tool("go"), "build", "-o", program, "."], cwd=directory, check=True)
     gateway = await start(
         listen="127.0.0.1:0", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.address, **SOON
     )
@@ -311,7 +316,7 @@ async def test_an_upload_from_a_client_in_go(
     }
     done = await asyncio.to_thread(
         subprocess.run,
-        [program, gateway.address, tmp_path / "a.png"],
+        [go_uploader, gateway.address, tmp_path / "a.png"],
         env={**os.environ, **exports},
         check=True,
         capture_output=True,
