@@ -316,7 +316,7 @@ async def test_an_upload_from_a_client_in_go(
     }
     done = await asyncio.to_thread(
         subprocess.run,
-        [go_uploader, gateway.address, tmp_path / "a.png"],
+        [str(go_uploader), gateway.address, str(tmp_path / "a.png")],
         env={**os.environ, **exports},
         check=True,
         capture_output=True,
