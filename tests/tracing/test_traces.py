@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -290,29 +291,50 @@ async def test_a_receiver_that_does_not_answer_holds_up_nothing(
         await asyncio.wait_for(gateway.application.stop(0.0), 5)
 
 
+@pytest.fixture
+def go_uploader(tmp_path: Path) -> Path:
+    program = tmp_path / "uploader"
+    directory = Path(__file__).parent / "go"
+    subprocess.run([tool("go"), "build", "-o", program, "."], cwd=directory, check=True)
+    return program
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_an_upload_from_a_client_in_go(
-    start: Start, receiver: Receiver, tmp_path: Path
+    start: Start, receiver: Receiver, go_uploader: Path, tmp_path: Path
 ) -> None:
-    """From its trace through the gateway to the provider, in one."""
-    grpcurl = tool("grpcurl")
+    """Our Go client with OpenTelemetry's own interceptor: from its span to the provider in one trace."""
     gateway = await start(
         listen="127.0.0.1:0", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.address, **SOON
     )
-    messages = '{"metadata": {"filename": "a.txt", "purpose": "vision"}}{"chunk": "SGVsbG8="}'
-    await asyncio.to_thread(
+    (tmp_path / "a.png").write_bytes(bytes(600_000))
+    exports = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.address,
+        "OTEL_SERVICE_NAME": "nightly",
+        "OTEL_EXPORTER_OTLP_INSECURE": "true",
+    }
+    done = await asyncio.to_thread(
         subprocess.run,
-        [
-            *(grpcurl, "-plaintext", "-H", f"traceparent: {TRACEPARENT[1]}", "-d", messages),
-            *(gateway.address, "batchgate.v1.FileService/UploadFile"),
-        ],
+        [str(go_uploader), gateway.address, str(tmp_path / "a.png")],
+        env={**os.environ, **exports},
         check=True,
         capture_output=True,
+        text=True,
     )
-    span = await receiver.span("batchgate.v1.FileService/UploadFile")
-    assert (span.trace_id, span.span.parent_span_id.hex()) == (TRACE, PARENT)
-    (upstream,) = children(receiver, span)
-    assert upstream.trace_id == TRACE
+    root = await receiver.span("nightly upload")
+    assert root.trace_id == done.stdout.strip()
+    (asked,) = children(receiver, root)
+    assert (asked.span.kind, asked.resource["service.name"]) == (CLIENT, "nightly")
+    await eventually(lambda: children(receiver, asked))
+    (served,) = children(receiver, asked)
+    assert (served.span.kind, served.resource["service.name"]) == (SERVER, "batchgate")
+    assert served.name == "batchgate.v1.FileService/UploadFile"
+    assert served.values["batchgate.received_bytes"] == 600_000
+    (upstream,) = children(receiver, served)
+    assert (upstream.name, upstream.span.kind) == ("POST files.create", CLIENT)
     assert upstream.values["http.response.status_code"] == 200
+    assert {one.trace_id for one in (asked, served, upstream)} == {root.trace_id}
 
 
 # What the variables say
