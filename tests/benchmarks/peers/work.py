@@ -108,7 +108,17 @@ def upload(peer: Peer, running: Running, path: str) -> list[str]:
     headers = [part for header in running.headers for part in ("-H", header)]
     form = ["-F", "purpose=batch", "-F", f"file=@{path}"]
     shown = ["-o", "/dev/null", "-w", TOLD]
-    return ["curl", "-sSf", *headers, *form, *shown, f"http://{running.address}/v1/files"]
+    # Who does not answer 100 is waited for, a second long.
+    straight = ["-H", "Expect:"]
+    return [
+        "curl",
+        "-sSf",
+        *straight,
+        *headers,
+        *form,
+        *shown,
+        f"http://{running.address}/v1/files",
+    ]
 
 
 def download(peer: Peer, running: Running) -> list[str]:
