@@ -222,6 +222,9 @@ async def test_profiles_come_and_go(account: Account, open_gateway: OpenGateway)
     )
     gateway.application.reload(new)
     assert await watch.next() == "SERVICE_UNKNOWN"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await health(gateway, "provider/azure")
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
     await is_now(gateway, "provider/other", SERVING)
     watch.call.cancel()
 

@@ -46,8 +46,8 @@ class HealthService(health_pb2_grpc.HealthServicer):
         self, request: pb.HealthCheckRequest, context: Context
     ) -> pb.HealthCheckResponse:
         """How a service is now."""
-        status = self._statuses.get(request.service)
-        if status is None:
+        status = self._statuses.get(request.service, SERVICE_UNKNOWN)
+        if status == SERVICE_UNKNOWN:
             await context.abort(StatusCode.NOT_FOUND, "no such service")
         return pb.HealthCheckResponse(status=status)
 
