@@ -1,6 +1,7 @@
 """Too much to do: who comes is refused at once, those who wait are served, and it passes."""
 
 import asyncio
+import time
 from typing import Any
 
 import grpc
@@ -147,7 +148,7 @@ async def test_those_who_wait_begin_together(overloaded: bool, together: list[in
     """And count as several, so that the wait is not thought longer than it is."""
     entrance = admission.Admission(30)
     if overloaded:
-        entrance._long_at = admission.monotonic()
+        entrance._long_at = time.monotonic()
     begun: list[int] = []
 
     async def call(number: int) -> None:
