@@ -26,12 +26,14 @@ from batchgate_server.stream_end import read_rest
 LONG_SECONDS = 0.1
 # Those that wait hold little, but not nothing.
 MOST_WAITING = 2000
-# A waiting call begins when for so many turns of the event loop no new one has come (gRPC takes
-# five to hand one over, and more on a single core), and at the latest after so many.
-QUIET_TURNS, MOST_TURNS = 10, 100
-# Where so many wait, two begin at once: what is looked for between them costs as much for one. With
-# more than two the loop gets round to refusals too late.
-MANY_WAITING = 16
+# A look for new calls is over when none has come for so many turns of the event loop, of which gRPC
+# takes about five to hand one over. On a single core its threads may not have brought all of them by
+# then, so that now and then a look is a long one. No look has more turns than `MOST_TURNS`.
+SHORT_LOOK, LONG_LOOK, MOST_TURNS = 5, 100, 500
+LONG_LOOK_EVERY_SECONDS = 0.01
+# Those that begin together share the loop's turns and the look, which makes a third more calls a
+# second. Fewer while calls are refused, so that the loop gets round to refusing.
+AT_ONCE, AT_ONCE_OVERLOADED = 8, 4
 # When to come again: what waits now has begun by then.
 RETRY_SECONDS = 1.0
 REPORT_SECONDS = 1.0
@@ -55,6 +57,8 @@ class Admission:
         self._busy = False
         self._came = False
         self._quiet = self._turns = 0
+        # When a long look was over last.
+        self._looked = 0.0
         # Seconds from one begin to the next while there is a queue, by and large.
         self._pace = self._began = 0.0
         self._at_once = 1
@@ -117,10 +121,13 @@ class Admission:
         self._turns += 1
         self._quiet = 0 if self._came else self._quiet + 1
         self._came = False
-        if self._quiet < QUIET_TURNS and self._turns < MOST_TURNS:
+        now = monotonic()
+        if self._turns < MOST_TURNS and not self._has_looked(now):
             self._loop.call_soon(self._turned)
             return
-        begun, wanted = 0, 2 if len(self._waiting) >= MANY_WAITING else 1
+        overloaded = now - self._long_at <= self.patience_seconds
+        wanted = AT_ONCE_OVERLOADED if overloaded else AT_ONCE
+        begun = 0
         while self._waiting and begun < wanted:
             turn = self._waiting.popleft()
             # Its caller may have gone.
@@ -131,6 +138,13 @@ class Admission:
             self._begin(begun)
         else:
             self._busy = False
+
+    def _has_looked(self, now: float) -> bool:
+        if self._quiet >= LONG_LOOK:
+            self._looked = now
+            return True
+        wants_long_look = self._waiting and now - self._looked > LONG_LOOK_EVERY_SECONDS
+        return self._quiet >= SHORT_LOOK and not wants_long_look
 
     def _report(self) -> None:
         # One line for many calls: a line for each would be as dear as serving some of them.
