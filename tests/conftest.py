@@ -18,9 +18,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from batchgate.v1 import (
-    batch_service_pb2_grpc,
     file_service_pb2,
-    file_service_pb2_grpc,
     provider_service_pb2_grpc,
 )
 from batchgate_sandbox.server import SandboxServer, sandbox_in_thread
@@ -38,6 +36,7 @@ from tests.secret_search import (
     pytest_unconfigure,
     secret,
 )
+from tests.stubs import batch_stub, file_stub
 
 __all__ = [
     "pytest_configure",
@@ -141,8 +140,8 @@ class Gateway:
         self.application = application
         self.address = application.address
         self.channel = channel
-        self.files = file_service_pb2_grpc.FileServiceStub(channel)
-        self.batches = batch_service_pb2_grpc.BatchServiceStub(channel)
+        self.files = file_stub(channel)
+        self.batches = batch_stub(channel)
         self.providers = provider_service_pb2_grpc.ProviderServiceStub(channel)
 
     async def upload(

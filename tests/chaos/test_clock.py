@@ -10,12 +10,13 @@ from typing import Any
 import grpc
 import pytest
 
-from batchgate.v1 import file_service_pb2, file_service_pb2_grpc
+from batchgate.v1 import file_service_pb2
 from batchgate_sandbox.server import SandboxServer
 from batchgate_server.providers.entra import REFUSED_AGAIN_SECONDS
 from tests.chaos.clock import Clock
 from tests.chaos.processes import Gateway
 from tests.conftest import Account
+from tests.stubs import file_stub
 from tests.token_service import TokenService, token_service
 from tests.waiting import eventually
 
@@ -61,7 +62,7 @@ async def travelling(directory: Path, sandbox: SandboxServer) -> AsyncIterator[T
         await asyncio.to_thread(gateway.start)
         try:
             async with grpc.aio.insecure_channel(gateway.address) as channel:
-                files = file_service_pb2_grpc.FileServiceStub(channel)
+                files = file_stub(channel)
                 yield Travelling(clock, tokens, files, sandbox)
         finally:
             gateway.close()

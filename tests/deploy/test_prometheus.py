@@ -14,13 +14,14 @@ import pytest
 import yaml
 
 from batchgate.v1 import batch_service_pb2 as pb
-from batchgate.v1 import batch_service_pb2_grpc, file_service_pb2, file_service_pb2_grpc
+from batchgate.v1 import file_service_pb2
 from batchgate_server.metrics.definitions import DEFINITIONS, Kind
 from tests.callers.door import bearer, known
 from tests.conftest import Account, upload_messages
 from tests.deploy.prometheus import Prometheus, scraping
 from tests.process.conftest import GatewayProcess, Start, serve, start
 from tests.services.lines import lines
+from tests.stubs import batch_stub, file_stub
 from tests.tools import tool
 from tests.waiting import eventually
 
@@ -137,8 +138,8 @@ async def work(gateway: GatewayProcess, account: Account) -> list[Any]:
     """A bit of all that callers do; what still runs in the end."""
     metadata = (bearer("blue"),)
     await account.settings(step_seconds=0.01)
-    files: Any = file_service_pb2_grpc.FileServiceStub(gateway.channel)
-    batches: Any = batch_service_pb2_grpc.BatchServiceStub(gateway.channel)
+    files: Any = file_stub(gateway.channel)
+    batches: Any = batch_stub(gateway.channel)
     messages = upload_messages(
         lines(8),
         purpose="batch",

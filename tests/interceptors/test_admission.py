@@ -168,6 +168,32 @@ async def test_those_who_wait_begin_together(overloaded: bool, together: list[in
     await eventually(lambda: not entrance._busy)
 
 
+@pytest.mark.parametrize(
+    ("every_seconds", "turns"),
+    [(-1.0, admission.LONG_LOOK), (float("inf"), admission.SHORT_LOOK)],
+)
+async def test_now_and_then_a_look_for_new_calls_is_a_long_one(
+    monkeypatch: pytest.MonkeyPatch, every_seconds: float, turns: int
+) -> None:
+    """On one core gRPC's threads bring nothing while the loop does not let them."""
+    monkeypatch.setattr(admission, "LONG_LOOK_EVERY_SECONDS", every_seconds)
+    entrance = admission.Admission(30)
+    await entrance.turn()
+    waiting = [asyncio.create_task(entrance.turn()) for _ in range(20)]
+    seen: list[int] = []
+    begun = 0
+    while begun < 20:
+        taken = 0
+        while (now := sum(task.done() for task in waiting)) == begun:
+            taken += 1
+            await asyncio.sleep(0)
+        begun = now
+        seen.append(taken)
+    # The second and the third group; the first one's look began before it waited.
+    assert all(turns <= one <= turns + 2 for one in seen[1:]), seen
+    await eventually(lambda: not entrance._busy)
+
+
 async def test_who_goes_while_waiting_takes_nobodys_turn(
     open_gateway: OpenGateway, account: Account
 ) -> None:

@@ -14,11 +14,10 @@ import grpc
 import pytest
 
 from batchgate.v1 import (
-    batch_service_pb2_grpc,
-    file_service_pb2_grpc,
     provider_service_pb2_grpc,
 )
 from tests.conftest import Account
+from tests.stubs import batch_stub, file_stub
 
 FOREIGN = ("BATCHGATE_", "OPENAI_", "AZURE_")
 
@@ -35,8 +34,8 @@ class GatewayProcess:
     providers: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.files = file_service_pb2_grpc.FileServiceStub(self.channel)
-        self.batches = batch_service_pb2_grpc.BatchServiceStub(self.channel)
+        self.files = file_stub(self.channel)
+        self.batches = batch_stub(self.channel)
         self.providers = provider_service_pb2_grpc.ProviderServiceStub(self.channel)
 
     def signal(self, number: signal.Signals) -> None:

@@ -16,10 +16,10 @@ import psutil
 import pytest
 
 from batchgate.v1 import file_service_pb2 as pb
-from batchgate.v1 import file_service_pb2_grpc
 from tests.admin.scrape import Scrape
 from tests.conftest import Account, upload_messages
 from tests.process.conftest import GatewayProcess, Serve, Start
+from tests.stubs import file_stub
 from tests.waiting import eventually, uploads_over
 
 TWO = ("--workers", "2", "--log-format", "json")
@@ -41,7 +41,7 @@ async def callers(gateway: GatewayProcess, count: int) -> AsyncIterator[list[Any
     options = [("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 100)]
     channels = [grpc.aio.insecure_channel(gateway.address, options=options) for _ in range(count)]
     try:
-        yield [file_service_pb2_grpc.FileServiceStub(channel) for channel in channels]
+        yield [file_stub(channel) for channel in channels]
     finally:
         await asyncio.gather(*(channel.close() for channel in channels))
 

@@ -13,13 +13,14 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from structlog.testing import capture_logs
 
-from batchgate.v1 import batch_pb2, batch_service_pb2, batch_service_pb2_grpc, file_service_pb2
+from batchgate.v1 import batch_pb2, batch_service_pb2, file_service_pb2
 from batchgate_server.batches.watching import Subscription, wait_until_terminal
 from batchgate_server.errors import ServerDraining
 from batchgate_server.services import batch_service
 from tests.batches.canned import CannedProvider
 from tests.conftest import PROFILES, Account, Gateway, OpenGateway, profiles, upload_messages
 from tests.status import Failure, failure_of
+from tests.stubs import batch_stub
 from tests.waiting import eventually, no_task_but, tasks
 
 LINE = (
@@ -408,7 +409,7 @@ async def narrow(gateway: Gateway) -> AsyncIterator[Any]:
         ("grpc.http2.lookahead_bytes", 64 * 1024),
     ]
     async with grpc.aio.insecure_channel(gateway.address, options=options) as channel:
-        yield batch_service_pb2_grpc.BatchServiceStub(channel)
+        yield batch_stub(channel)
 
 
 @pytest.fixture

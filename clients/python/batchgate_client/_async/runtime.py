@@ -29,20 +29,27 @@ def open_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
     return grpc.aio.secure_channel(address, tls.credentials(), options=options)
 
 
-def begin(method: Callable[..., Any], requests: AsyncIterator[Any], **options: object) -> Any:  # noqa: ANN401 - a call of grpc.aio
-    """The call of an RPC whose caller streams."""
-    return method(requests, **options)
+def begin(method: Callable[..., Any], request: object, **options: object) -> Any:  # noqa: ANN401 - a call of grpc.aio
+    """The call of an RPC of which one side streams."""
+    return method(request, **options)
 
 
-async def result_of(call: Any) -> Any:  # noqa: ANN401 - likewise
-    """Its response.
+def endings(call: Any) -> list[grpc.aio.AioRpcError]:  # noqa: ANN401 - likewise
+    """How the call ended; empty until then. To be asked for before anything is awaited."""
+    ended: list[grpc.aio.AioRpcError] = []
+    call.add_done_callback(lambda over: ended.append(_error(over)))
+    return ended
+
+
+async def result_of(call: Any, ended: list[grpc.aio.AioRpcError] | None = None) -> Any:  # noqa: ANN401 - likewise
+    """Its response; `ended` are its endings, where it has been going on for a while.
 
     Where the gateway refuses while this side still sends, grpc.aio (up to 1.81 at least,
     grpc/grpc#36066) puts an INTERNAL of its own in the place of the gateway's status. So the status
     is taken when the call ends, before the failed write is seen.
     """
-    ended: list[grpc.aio.AioRpcError] = []
-    call.add_done_callback(lambda over: ended.append(_error(over)))
+    if ended is None:
+        ended = endings(call)
     try:
         return await call
     except grpc.aio.AioRpcError as failed:

@@ -156,7 +156,7 @@ class Calls:
         patience = Patience(self._patience, clock=self._clock)
         while (next_call := following()) is not None:
             method, request = next_call
-            call = method(request, **self._options(timeout, None))
+            call = begin(method, request, **self._options(timeout, None))
             try:
                 for message in call:
                     patience.progress()

@@ -1,7 +1,11 @@
 """What differs between the async and the sync client beyond words."""
 
+import contextvars
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -27,9 +31,18 @@ def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
     return grpc.secure_channel(address, tls.credentials(), options=options)
 
 
-def begin(method: Any, requests: Iterator[Any], **options: object) -> Any:
-    """The call of an RPC whose caller streams."""
-    return method.future(requests, **options)
+def begin(method: Any, request: object, **options: object) -> Any:
+    """The call of an RPC of which one side streams.
+
+    It begins in a thread, since a signal's handler raises in the main one only: an interrupt between
+    gRPC's own steps would leave a call that nothing ends, and closing the channel waits for that.
+    """
+    sends = isinstance(method, grpc.StreamUnaryMultiCallable)
+    start = partial(method.future if sends else method, request, **options)
+    if threading.current_thread() is not threading.main_thread():
+        return start()
+    with ThreadPoolExecutor(1, "batchgate-begin") as beginning:
+        return beginning.submit(contextvars.copy_context().run, start).result()
 
 
 def result_of(call: Any) -> Any:
