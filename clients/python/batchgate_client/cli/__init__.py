@@ -1,5 +1,8 @@
 """The command line: one file for each command."""
 
-from batchgate_client.cli.program import main
+from batchgate_client.cli.importing import uncollected
+
+with uncollected():
+    from batchgate_client.cli.program import main
 
 __all__ = ["main"]

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import typer
 
 from batchgate_client.cli.failures import cannot_listen, failure, server_extra
+from batchgate_client.cli.importing import uncollected
 
 if TYPE_CHECKING:
     from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile, Settings
@@ -92,7 +93,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run the gateway."""
-    with server_extra():
+    with server_extra(), uncollected():
         # Here, since both are slow to import and not there without the extra.
         from batchgate_server.settings import ConfigurationError, load_settings  # noqa: PLC0415
         from batchgate_server.workers.messages import WorkersFailedError  # noqa: PLC0415
@@ -157,7 +158,7 @@ def _run(
     settings: "Settings", *, load: Callable[[], "Settings"], announce: Callable[[str], None]
 ) -> None:
     """Serve, in this process or by workers, for which this one needs far less."""
-    with server_extra():
+    with server_extra(), uncollected():
         if settings.server.workers > 1:
             from batchgate_server.workers.supervisor import supervise as run  # noqa: PLC0415
         else:
