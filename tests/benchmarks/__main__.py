@@ -12,6 +12,7 @@ from itertools import chain
 
 from tests.benchmarks import (
     checks,
+    neighbour,
     observing,
     overload,
     retrying,
@@ -56,6 +57,10 @@ def main() -> int:
         table(
             "Twice what it can carry, the gateway on one core",
             overload.figures(repeats=1 if quick else 5, seconds=6 if quick else 8),
+        ),
+        table(
+            "Beside a busy program on its core",
+            neighbour.figures(repeats=2 if quick else 5, calls=1000 if quick else 2000),
         ),
         table(
             "Workers, on all cores with their callers and the provider",

@@ -22,6 +22,7 @@ MANY = 1000
 def any_wait_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """However fast this machine is: the callers share the loop with the gateway."""
     monkeypatch.setattr(admission, "LONG_SECONDS", 0.0)
+    monkeypatch.setattr(admission, "FEW_WAITING", 0)
 
 
 async def opened(open_gateway: OpenGateway, account: Account, patience: float) -> Gateway:
@@ -139,6 +140,32 @@ async def test_a_short_moment_does_not_make_it_patient_again(
     now = 1003.1
     assert not refused()
     await third
+
+
+async def test_a_few_are_never_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is: they would not be served sooner by coming again."""
+    now = 1000.0
+    monkeypatch.setattr(admission, "monotonic", lambda: now)
+    entrance = admission.Admission(1.0)
+    entrance._pace = 1.0
+
+    def refused() -> bool:
+        return entrance.refusal(receives_stream=False) is not None
+
+    await entrance.turn()
+    calls = [asyncio.create_task(entrance.turn()) for _ in range(admission.FEW_WAITING)]
+    await asyncio.sleep(0)
+    assert entrance.waiting == admission.FEW_WAITING
+    for _ in range(3):
+        now += 2.0
+        assert not refused()
+    calls.append(asyncio.create_task(entrance.turn()))
+    await asyncio.sleep(0)
+    assert not refused()
+    now += 1.1
+    assert refused()
+    await asyncio.gather(*calls)
+    await eventually(lambda: not entrance._busy)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ one begins, and those that have begun go on. Then the queue is here, where its l
 """
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
@@ -19,11 +18,14 @@ from batchgate_server.errors import GatewayOverloaded
 from batchgate_server.interceptors.chain import Context, Handler
 from batchgate_server.interceptors.error_status import DETAILS, rich_status
 from batchgate_server.interceptors.request_id import HEADER, request_id
+from batchgate_server.interceptors.yielding import CoreYield
 from batchgate_server.stream_end import read_rest
 
 # A wait to begin that is too long, in seconds, if it lasts. Callers who wait for their answers before
 # they ask again do not wait so long before there are hundreds of them.
 LONG_SECONDS = 0.1
+# So few have begun sooner than they would have come again, however slow the machine is.
+FEW_WAITING = 50
 # Those that wait hold little, but not nothing.
 MOST_WAITING = 2000
 # A look for new calls is over when none has come for so many turns of the event loop, of which gRPC
@@ -54,6 +56,7 @@ class Admission:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._refuse = _refusing(receives_stream=False)
         self._refuse_stream = _refusing(receives_stream=True)
+        self._yield_core = CoreYield()
         self._busy = False
         self._came = False
         self._quiet = self._turns = 0
@@ -95,12 +98,13 @@ class Admission:
 
     def _is_full(self) -> bool:
         now = monotonic()
-        if len(self._waiting) * self._pace <= LONG_SECONDS:
+        waiting = len(self._waiting)
+        if waiting <= FEW_WAITING or waiting * self._pace <= LONG_SECONDS:
             if now - self._long_at > self.patience_seconds:
                 self._long_since = now
             return False
         self._long_at = now
-        return now - self._long_since > self.patience_seconds or len(self._waiting) >= MOST_WAITING
+        return now - self._long_since > self.patience_seconds or waiting >= MOST_WAITING
 
     def _begin(self, count: int = 1) -> None:
         """So many begin now; the next not before the loop has looked for others."""
@@ -117,7 +121,7 @@ class Admission:
     def _turned(self) -> None:
         """The loop has turned once more."""
         # gRPC's own threads bring what is new, and on a single core they would not get to it.
-        os.sched_yield()
+        self._yield_core()
         self._turns += 1
         self._quiet = 0 if self._came else self._quiet + 1
         self._came = False
