@@ -19,6 +19,16 @@ def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
+def frames(received: bytes) -> list[tuple[int, int]]:
+    """Kind and flags of each whole frame that a peer has sent."""
+    found, place = [], 0
+    while place + 9 <= len(received):
+        end = place + 9 + int.from_bytes(received[place : place + 3])
+        found.append((received[place + 3], received[place + 4]))
+        place = end
+    return found
+
+
 def header_block(headers: Sequence[tuple[str, str]]) -> bytes:
     """HPACK without its tables and without Huffman: literals, never indexed."""
     block = b""

@@ -1,4 +1,4 @@
-"""The end of a caller's stream."""
+"""The ends of a call's streams: the caller's last message, and what must go out before an answer."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,9 +23,28 @@ def confirm_end(context: ServicerContext[Any, Any]) -> Callable[[], Awaitable[No
     """
 
     async def confirm() -> None:
-        await context.send_initial_metadata(())
+        await send_initial_metadata(context)
 
     return confirm
+
+
+async def send_initial_metadata(context: ServicerContext[Any, Any]) -> None:
+    """Send it, whatever happens meanwhile; who is cancelled is so when it has been sent.
+
+    For if the one who waits for it is cancelled, grpc.aio does not know that it was sent, and sends
+    it again with the status of the call. Core refuses both, and the caller gets no status at all.
+    """
+    sending = asyncio.ensure_future(context.send_initial_metadata(()))
+    cancelled: asyncio.CancelledError | None = None
+    while not sending.done():
+        try:
+            await asyncio.wait([sending])
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    # Looked at in any case, or asyncio would complain.
+    failure = sending.exception()
+    if cancelled or failure:
+        raise cancelled or failure  # type: ignore[misc]
 
 
 async def read_rest(context: ServicerContext[Any, Any]) -> None:

@@ -10,12 +10,15 @@ import pytest
 from batchgate.v1 import batch_service_pb2 as batches
 from batchgate.v1 import file_service_pb2 as files
 from tests.conftest import Account, Gateway, OpenGateway, profiles, upload_messages
+from tests.http2 import END_HEADERS, END_STREAM, HEADERS, RawCall, frame, frames, grpc_message
 from tests.status import Failure, failure_of
 from tests.waiting import arrived, eventually, uploads_over
 
 SHORT, LONG = 0.2, 60.0
 # A file that does not fit into what gRPC holds for a caller that does not read.
 LARGE = 24 * 1024 * 1024
+DOWNLOAD = "/batchgate.v1.FileService/DownloadFile"
+WINDOW_UPDATE, WIDE = 8, (2**30).to_bytes(4)
 
 
 async def opened(open_gateway: OpenGateway, account: Account, **server: float) -> Gateway:
@@ -190,6 +193,32 @@ async def test_a_download_that_nobody_reads_is_cut_off(
             pass
 
     assert (await ended(rest())).reason == "CALLER_IDLE"
+
+
+async def test_who_takes_no_first_message_is_told_so_too(
+    open_gateway: OpenGateway, account: Account
+) -> None:
+    """The message is larger than an HTTP/2 window, and no other is opened until the call is over."""
+    gateway = await open_gateway(
+        {
+            "listen": "127.0.0.1:0",
+            "providers": profiles(account),
+            "default_provider": "openai",
+            "server": {"stream_idle_seconds": SHORT},
+        }
+    )
+    file = (await gateway.upload(bytes(LARGE), purpose="vision")).file
+    request = grpc_message(files.DownloadFileRequest(file_id=file.id).SerializeToString())
+    draining = gateway.application._draining
+    async with await RawCall.open(gateway.address, DOWNLOAD) as call:
+        await call.send_data(request, end=True)
+        await eventually(lambda: draining._running)
+        await eventually(lambda: not draining._running)
+        await call.send(frame(WINDOW_UPDATE, 0, 0, WIDE) + frame(WINDOW_UPDATE, 0, 1, WIDE))
+        received = await asyncio.wait_for(call.read_all(), 10)
+    assert len(received) < LARGE
+    # It ends with trailers, where a status stands.
+    assert frames(received)[-1] == (HEADERS, END_STREAM | END_HEADERS)
 
 
 async def test_a_download_that_is_read_slowly_is_not(

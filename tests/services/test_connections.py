@@ -12,7 +12,7 @@ import pytest
 from batchgate.v1 import file_service_pb2 as pb
 from batchgate_server import server_options
 from tests.conftest import Account, Gateway, OpenGateway, profiles, upload_messages
-from tests.http2 import ACK, GOAWAY, RawCall, frame, grpc_message
+from tests.http2 import ACK, GOAWAY, RawCall, frame, frames, grpc_message
 from tests.waiting import arrived, eventually, uploads_over
 
 UPLOAD = "/batchgate.v1.FileService/UploadFile"
@@ -37,16 +37,6 @@ def opened(open_gateway: OpenGateway, account: Account) -> Opened:
         )
 
     return run
-
-
-def frames(received: bytes) -> list[tuple[int, int]]:
-    """Kind and flags of each whole frame."""
-    found, place = [], 0
-    while place + 9 <= len(received):
-        end = place + 9 + int.from_bytes(received[place : place + 3])
-        found.append((received[place + 3], received[place + 4]))
-        place = end
-    return found
 
 
 async def received_until_closed(call: RawCall, *, answers_pings: bool = False) -> bytes:

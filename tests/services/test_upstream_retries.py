@@ -232,6 +232,26 @@ async def test_no_upload_is_sent_twice_when_its_content_was_asked_for(
     assert len(await sent(account, "POST", "/files")) == 1
 
 
+async def test_an_answer_that_comes_as_an_upload_ends_is_told(
+    account: Account, gateway: Gateway
+) -> None:
+    """At every moment, also while the gateway makes sure that the caller has ended on purpose.
+
+    One in fifty meets that moment.
+    """
+    uploads, at_once = 400, 20
+    await account.fault(kind="early", status=429, read_bytes=0, times=uploads, **UPLOADING)
+
+    async def one_after_the_other() -> None:
+        for _ in range(uploads // at_once):
+            messages = upload_messages(LINE, purpose="batch", filename="a")
+            call = gateway.files.UploadFile(messages, timeout=30)
+            assert (await refused(call)).reason == "PROVIDER_RATE_LIMITED"
+
+    await asyncio.gather(*(one_after_the_other() for _ in range(at_once)))
+    assert await account.file_ids() == []
+
+
 NOT_AGAIN: dict[str, dict[str, Any]] = {
     **{str(status): {"status": status} for status in (400, 401, 403, 404, 409, 413, 422)},
     "quota": {"status": 429, "body": {"error": {"code": "insufficient_quota", "message": "No."}}},

@@ -23,6 +23,7 @@ from grpc.aio import ServicerContext
 from batchgate_server.call import Call, current_call, enter_call
 from batchgate_server.errors import InvalidField
 from batchgate_server.interceptors.request_id import request_id
+from batchgate_server.stream_end import send_initial_metadata
 
 # Messages and contexts of any RPC: gRPC's own types are generic in them.
 Context = ServicerContext[Any, Any]
@@ -99,10 +100,15 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             async def write_all() -> None:
                 call = current_call()
                 clock = asyncio.get_running_loop().time
+                any_sent = False
                 async with aclosing(behavior(request, context)) as responses:
                     async for response in responses:
                         call.waiting_since = clock()
                         try:
+                            if not any_sent:
+                                # Not with the first message, which can be cancelled.
+                                await send_initial_metadata(context)
+                                any_sent = True
                             await context.write(response)
                         except grpc.aio.InternalError as exc:
                             # The caller went away while this was to be sent: gRPC says so here
