@@ -156,10 +156,11 @@ async def work(gateway: GatewayProcess, account: Account) -> list[Any]:
     download = file_service_pb2.DownloadFileRequest(file_id=file.id)
     async for _ in files.DownloadFile(download, metadata=metadata):
         pass
-    await account.fault(**OOPS, status=429, times=1)
+    # By path, since the first round's watch asks meanwhile, too.
+    await account.fault(**OOPS, path="*/files", status=429, times=1)
     await files.ListFiles(file_service_pb2.ListFilesRequest(), metadata=metadata)
     # So often that it is not tried again.
-    await account.fault(**OOPS, status=500, times=3)
+    await account.fault(**OOPS, path="*/files", status=500, times=3)
     await fails(files.ListFiles(file_service_pb2.ListFilesRequest(), metadata=metadata))
     await fails(batches.GetBatch(pb.GetBatchRequest(batch_id="batch_none"), metadata=metadata))
     await fails(batches.GetBatch(pb.GetBatchRequest(batch_id="batch_none")))
@@ -169,7 +170,15 @@ async def work(gateway: GatewayProcess, account: Account) -> list[Any]:
     batch = (await batches.CreateBatch(creation, metadata=metadata)).batch
     watch = batches.WatchBatch(pb.WatchBatchRequest(batch_id=batch.id), metadata=metadata)
     await watch.read()
-    await account.fault(**OOPS, status=500, times=2)
+    await account.fault(**OOPS, path="*/batches*", status=500, times=2)
+    seen = len(await account.requests())
+
+    async def both_met() -> bool:
+        later = (await account.requests())[seen:]
+        return sum("/batches" in one["path"] for one in later) > 2
+
+    # Or the next round's creation would.
+    await eventually(both_met)
     return [watch]
 
 
