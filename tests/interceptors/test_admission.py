@@ -1,6 +1,7 @@
 """Too much to do: who comes is refused at once, those who wait are served, and it passes."""
 
 import asyncio
+import os
 import time
 from typing import Any
 
@@ -10,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
 from batchgate.v1 import provider_service_pb2 as pb
-from batchgate_server.interceptors import admission
+from batchgate_server.interceptors import admission, yielding
 from tests.conftest import Account, Gateway, OpenGateway, profiles, upload_messages
 from tests.status import Failure, failure_of
 from tests.waiting import eventually
@@ -219,6 +220,18 @@ async def test_now_and_then_a_look_for_new_calls_is_a_long_one(
     # The second and the third group; the first one's look began before it waited.
     assert all(turns <= one <= turns + 2 for one in seen[1:]), seen
     await eventually(lambda: not entrance._busy)
+
+
+async def test_each_turn_of_a_look_yields_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To gRPC's threads, which on one core would bring nothing otherwise."""
+    yields: list[None] = []
+    # Whoever else is busy on this machine.
+    monkeypatch.setattr(yielding, "NOTICED_SECONDS", float("inf"))
+    monkeypatch.setattr(os, "sched_yield", lambda: yields.append(None))
+    entrance = admission.Admission(30)
+    await entrance.turn()
+    await eventually(lambda: not entrance._busy)
+    assert len(yields) == admission.SHORT_LOOK
 
 
 async def test_who_goes_while_waiting_takes_nobodys_turn(
