@@ -9,6 +9,8 @@
     ├── InvalidJsonl              INVALID_ARGUMENT     lines are not what the provider takes
     ├── FileTooLarge              INVALID_ARGUMENT     over the provider's or the gateway's limit
     ├── BatchNotFinished          FAILED_PRECONDITION  results of a batch that is not terminal
+    ├── ResultsMissing            FAILED_PRECONDITION  counts say more than the files hold
+    ├── IdempotencyKeyReused      ALREADY_EXISTS       the key was used for another request
     ├── CallerUnauthenticated     UNAUTHENTICATED      no credential of a known caller
     ├── CallerNotPermitted        PERMISSION_DENIED    not this, not there, not with that model
     ├── CallerLimit               RESOURCE_EXHAUSTED   the caller is over a limit of its own
@@ -143,6 +145,18 @@ class BatchNotFinished(GatewayError):
     """The batch is not terminal, and what was asked needs its results."""
 
     code, reason = StatusCode.FAILED_PRECONDITION, "BATCH_NOT_FINISHED"
+
+
+class ResultsMissing(GatewayError):
+    """The batch's counts say that more is done than its output and error files hold."""
+
+    code, reason = StatusCode.FAILED_PRECONDITION, "RESULTS_MISSING"
+
+
+class IdempotencyKeyReused(GatewayError):
+    """The key that makes a creation safe to repeat was used before, for another request."""
+
+    code, reason = StatusCode.ALREADY_EXISTS, "IDEMPOTENCY_KEY_REUSED"
 
 
 class CallerUnauthenticated(GatewayError):

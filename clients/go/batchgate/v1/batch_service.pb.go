@@ -1474,12 +1474,19 @@ type BatchResult struct {
 	//	*BatchResult_Response
 	//	*BatchResult_Error
 	Outcome isBatchResult_Outcome `protobuf_oneof:"outcome"`
-	// Whether there was an answer with a status below 400.
+	// Whether there was an answer with a status below 400, no error beside it, and a body that does not
+	// itself report a failure: a Responses object (`"object": "response"`) whose `status` is "failed",
+	// "incomplete" or "cancelled" is no success, although its HTTP status is 200.
 	Succeeded bool `protobuf:"varint,5,opt,name=succeeded,proto3" json:"succeeded,omitempty"`
 	// The model that answered, where the answer names one.
 	Model string `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
 	// The tokens used, where the answer says so.
-	Usage         *BatchUsage `protobuf:"bytes,7,opt,name=usage,proto3" json:"usage,omitempty"`
+	Usage *BatchUsage `protobuf:"bytes,7,opt,name=usage,proto3" json:"usage,omitempty"`
+	// Whether `response.body_json` is only a part, and the next message begins with its next one. Each
+	// part is a row with the same `custom_id` and `line` and all other fields; it is text cut between
+	// two characters, and not JSON by itself. Join the parts until one has false here. A message whose
+	// last row continues has the `resume_token` of the message before: resuming sends the row anew.
+	BodyContinues bool `protobuf:"varint,8,opt,name=body_continues,json=bodyContinues,proto3" json:"body_continues,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1572,6 +1579,13 @@ func (x *BatchResult) GetUsage() *BatchUsage {
 		return x.Usage
 	}
 	return nil
+}
+
+func (x *BatchResult) GetBodyContinues() bool {
+	if x != nil {
+		return x.BodyContinues
+	}
+	return false
 }
 
 type isBatchResult_Outcome interface {
@@ -1960,7 +1974,7 @@ const file_batchgate_v1_batch_service_proto_rawDesc = "" +
 	"\x0fwait_until_done\x18\x05 \x01(\bR\rwaitUntilDone\"t\n" +
 	"\x1aStreamBatchResultsResponse\x123\n" +
 	"\aresults\x18\x01 \x03(\v2\x19.batchgate.v1.BatchResultR\aresults\x12!\n" +
-	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xa6\x02\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xcd\x02\n" +
 	"\vBatchResult\x12\x1b\n" +
 	"\tcustom_id\x18\x01 \x01(\tR\bcustomId\x12\x12\n" +
 	"\x04line\x18\x02 \x01(\x03R\x04line\x12?\n" +
@@ -1968,7 +1982,8 @@ const file_batchgate_v1_batch_service_proto_rawDesc = "" +
 	"\x05error\x18\x04 \x01(\v2\x1e.batchgate.v1.BatchResultErrorH\x00R\x05error\x12\x1c\n" +
 	"\tsucceeded\x18\x05 \x01(\bR\tsucceeded\x12\x14\n" +
 	"\x05model\x18\x06 \x01(\tR\x05model\x12.\n" +
-	"\x05usage\x18\a \x01(\v2\x18.batchgate.v1.BatchUsageR\x05usageB\t\n" +
+	"\x05usage\x18\a \x01(\v2\x18.batchgate.v1.BatchUsageR\x05usage\x12%\n" +
+	"\x0ebody_continues\x18\b \x01(\bR\rbodyContinuesB\t\n" +
 	"\aoutcome\"\x83\x01\n" +
 	"\x13BatchResultResponse\x12\x1f\n" +
 	"\vstatus_code\x18\x01 \x01(\x05R\n" +

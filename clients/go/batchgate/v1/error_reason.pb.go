@@ -170,6 +170,19 @@ const (
 	//
 	// Example: "the caller has sent nothing for 300 s"
 	ErrorReason_ERROR_REASON_CALLER_IDLE ErrorReason = 30
+	// FAILED_PRECONDITION, with RetryInfo while the batch ended only a few minutes ago. The batch's counts
+	// say that more requests are done than its output and error files hold. Not a success with fewer
+	// rows, and nothing is created from it: what has succeeded is not known.
+	//
+	// Example: "batch_abc123 is completed with 2 requests done, but names neither an output nor an error
+	// file"
+	ErrorReason_ERROR_REASON_RESULTS_MISSING ErrorReason = 31
+	// ALREADY_EXISTS. The key that makes a creation safe to repeat was used before, for another request;
+	// nothing was sent. `batch_id` in the metadata is what exists.
+	//
+	// Example: "request_id \"monday\" was used for another request, which created batch_abc123; take a
+	// new key for each request"
+	ErrorReason_ERROR_REASON_IDEMPOTENCY_KEY_REUSED ErrorReason = 32
 )
 
 // Enum value maps for ErrorReason.
@@ -206,6 +219,8 @@ var (
 		28: "ERROR_REASON_AUDIT_UNAVAILABLE",
 		29: "ERROR_REASON_CALL_TIMEOUT",
 		30: "ERROR_REASON_CALLER_IDLE",
+		31: "ERROR_REASON_RESULTS_MISSING",
+		32: "ERROR_REASON_IDEMPOTENCY_KEY_REUSED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":                  0,
@@ -239,6 +254,8 @@ var (
 		"ERROR_REASON_AUDIT_UNAVAILABLE":            28,
 		"ERROR_REASON_CALL_TIMEOUT":                 29,
 		"ERROR_REASON_CALLER_IDLE":                  30,
+		"ERROR_REASON_RESULTS_MISSING":              31,
+		"ERROR_REASON_IDEMPOTENCY_KEY_REUSED":       32,
 	}
 )
 
@@ -273,7 +290,7 @@ var File_batchgate_v1_error_reason_proto protoreflect.FileDescriptor
 
 const file_batchgate_v1_error_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1fbatchgate/v1/error_reason.proto\x12\fbatchgate.v1*\xe5\b\n" +
+	"\x1fbatchgate/v1/error_reason.proto\x12\fbatchgate.v1*\xb0\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eERROR_REASON_PROVIDER_REQUIRED\x10\x01\x12!\n" +
@@ -306,7 +323,9 @@ const file_batchgate_v1_error_reason_proto_rawDesc = "" +
 	"\x1fERROR_REASON_GATEWAY_OVERLOADED\x10\x1b\x12\"\n" +
 	"\x1eERROR_REASON_AUDIT_UNAVAILABLE\x10\x1c\x12\x1d\n" +
 	"\x19ERROR_REASON_CALL_TIMEOUT\x10\x1d\x12\x1c\n" +
-	"\x18ERROR_REASON_CALLER_IDLE\x10\x1eBW\n" +
+	"\x18ERROR_REASON_CALLER_IDLE\x10\x1e\x12 \n" +
+	"\x1cERROR_REASON_RESULTS_MISSING\x10\x1f\x12'\n" +
+	"#ERROR_REASON_IDEMPOTENCY_KEY_REUSED\x10 BW\n" +
 	"\x0fio.batchgate.v1P\x01ZBgithub.com/batchgate/batchgate/clients/go/batchgate/v1;batchgatev1b\x06proto3"
 
 var (

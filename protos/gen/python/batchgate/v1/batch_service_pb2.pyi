@@ -784,14 +784,24 @@ class BatchResult(_message.Message):
     SUCCEEDED_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    BODY_CONTINUES_FIELD_NUMBER: _builtins.int
     custom_id: _builtins.str
     """The row's custom_id."""
     line: _builtins.int
     """The line in its file, counted from 1."""
     succeeded: _builtins.bool
-    """Whether there was an answer with a status below 400."""
+    """Whether there was an answer with a status below 400, no error beside it, and a body that does not
+    itself report a failure: a Responses object (`"object": "response"`) whose `status` is "failed",
+    "incomplete" or "cancelled" is no success, although its HTTP status is 200.
+    """
     model: _builtins.str
     """The model that answered, where the answer names one."""
+    body_continues: _builtins.bool
+    """Whether `response.body_json` is only a part, and the next message begins with its next one. Each
+    part is a row with the same `custom_id` and `line` and all other fields; it is text cut between
+    two characters, and not JSON by itself. Join the parts until one has false here. A message whose
+    last row continues has the `resume_token` of the message before: resuming sends the row anew.
+    """
     @_builtins.property
     def response(self) -> Global___BatchResultResponse:
         """There was an answer, good or bad."""
@@ -814,10 +824,11 @@ class BatchResult(_message.Message):
         succeeded: _builtins.bool = ...,
         model: _builtins.str = ...,
         usage: _batch_pb2.BatchUsage | None = ...,
+        body_continues: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "outcome", b"outcome", "response", b"response", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["custom_id", b"custom_id", "error", b"error", "line", b"line", "model", b"model", "outcome", b"outcome", "response", b"response", "succeeded", b"succeeded", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_continues", b"body_continues", "custom_id", b"custom_id", "error", b"error", "line", b"line", "model", b"model", "outcome", b"outcome", "response", b"response", "succeeded", b"succeeded", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_outcome: _TypeAlias = _typing.Literal["response", "error"]  # noqa: Y015
     _WhichOneofArgType_outcome: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015

@@ -193,6 +193,21 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
 
     Example: "the caller has sent nothing for 300 s"
     """
+    ERROR_REASON_RESULTS_MISSING: _ErrorReason.ValueType  # 31
+    """FAILED_PRECONDITION, with RetryInfo while the batch ended only a few minutes ago. The batch's counts
+    say that more requests are done than its output and error files hold. Not a success with fewer
+    rows, and nothing is created from it: what has succeeded is not known.
+
+    Example: "batch_abc123 is completed with 2 requests done, but names neither an output nor an error
+    file"
+    """
+    ERROR_REASON_IDEMPOTENCY_KEY_REUSED: _ErrorReason.ValueType  # 32
+    """ALREADY_EXISTS. The key that makes a creation safe to repeat was used before, for another request;
+    nothing was sent. `batch_id` in the metadata is what exists.
+
+    Example: "request_id \\"monday\\" was used for another request, which created batch_abc123; take a
+    new key for each request"
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed. Every error carries a `google.rpc.ErrorInfo` whose domain is "batchgate" and
@@ -372,5 +387,20 @@ unless configured). Of an upload nothing was created; a download or a stream of 
 where it was.
 
 Example: "the caller has sent nothing for 300 s"
+"""
+ERROR_REASON_RESULTS_MISSING: ErrorReason.ValueType  # 31
+"""FAILED_PRECONDITION, with RetryInfo while the batch ended only a few minutes ago. The batch's counts
+say that more requests are done than its output and error files hold. Not a success with fewer
+rows, and nothing is created from it: what has succeeded is not known.
+
+Example: "batch_abc123 is completed with 2 requests done, but names neither an output nor an error
+file"
+"""
+ERROR_REASON_IDEMPOTENCY_KEY_REUSED: ErrorReason.ValueType  # 32
+"""ALREADY_EXISTS. The key that makes a creation safe to repeat was used before, for another request;
+nothing was sent. `batch_id` in the metadata is what exists.
+
+Example: "request_id \\"monday\\" was used for another request, which created batch_abc123; take a
+new key for each request"
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

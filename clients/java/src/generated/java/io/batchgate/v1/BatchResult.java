@@ -249,7 +249,9 @@ private static final long serialVersionUID = 0L;
   private boolean succeeded_ = false;
   /**
    * <pre>
-   * Whether there was an answer with a status below 400.
+   * Whether there was an answer with a status below 400, no error beside it, and a body that does not
+   * itself report a failure: a Responses object (`"object": "response"`) whose `status` is "failed",
+   * "incomplete" or "cancelled" is no success, although its HTTP status is 200.
    * </pre>
    *
    * <code>bool succeeded = 5 [json_name = "succeeded"];</code>
@@ -345,6 +347,24 @@ private static final long serialVersionUID = 0L;
     return usage_ == null ? io.batchgate.v1.BatchUsage.getDefaultInstance() : usage_;
   }
 
+  public static final int BODY_CONTINUES_FIELD_NUMBER = 8;
+  private boolean bodyContinues_ = false;
+  /**
+   * <pre>
+   * Whether `response.body_json` is only a part, and the next message begins with its next one. Each
+   * part is a row with the same `custom_id` and `line` and all other fields; it is text cut between
+   * two characters, and not JSON by itself. Join the parts until one has false here. A message whose
+   * last row continues has the `resume_token` of the message before: resuming sends the row anew.
+   * </pre>
+   *
+   * <code>bool body_continues = 8 [json_name = "bodyContinues"];</code>
+   * @return The bodyContinues.
+   */
+  @java.lang.Override
+  public boolean getBodyContinues() {
+    return bodyContinues_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -379,6 +399,9 @@ private static final long serialVersionUID = 0L;
     }
     if (((bitField0_ & 0x00000001) != 0)) {
       output.writeMessage(7, getUsage());
+    }
+    if (bodyContinues_ != false) {
+      output.writeBool(8, bodyContinues_);
     }
     getUnknownFields().writeTo(output);
   }
@@ -415,6 +438,10 @@ private static final long serialVersionUID = 0L;
       size += com.google.protobuf.CodedOutputStream
         .computeMessageSize(7, getUsage());
     }
+    if (bodyContinues_ != false) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeBoolSize(8, bodyContinues_);
+    }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -443,6 +470,8 @@ private static final long serialVersionUID = 0L;
       if (!getUsage()
           .equals(other.getUsage())) return false;
     }
+    if (getBodyContinues()
+        != other.getBodyContinues()) return false;
     if (!getOutcomeCase().equals(other.getOutcomeCase())) return false;
     switch (outcomeCase_) {
       case 3:
@@ -481,6 +510,9 @@ private static final long serialVersionUID = 0L;
       hash = (37 * hash) + USAGE_FIELD_NUMBER;
       hash = (53 * hash) + getUsage().hashCode();
     }
+    hash = (37 * hash) + BODY_CONTINUES_FIELD_NUMBER;
+    hash = (53 * hash) + com.google.protobuf.Internal.hashBoolean(
+        getBodyContinues());
     switch (outcomeCase_) {
       case 3:
         hash = (37 * hash) + RESPONSE_FIELD_NUMBER;
@@ -649,6 +681,7 @@ private static final long serialVersionUID = 0L;
         usageBuilder_.dispose();
         usageBuilder_ = null;
       }
+      bodyContinues_ = false;
       outcomeCase_ = 0;
       outcome_ = null;
       return this;
@@ -704,6 +737,9 @@ private static final long serialVersionUID = 0L;
             : usageBuilder_.build();
         to_bitField0_ |= 0x00000001;
       }
+      if (((from_bitField0_ & 0x00000080) != 0)) {
+        result.bodyContinues_ = bodyContinues_;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -750,6 +786,9 @@ private static final long serialVersionUID = 0L;
       }
       if (other.hasUsage()) {
         mergeUsage(other.getUsage());
+      }
+      if (other.getBodyContinues() != false) {
+        setBodyContinues(other.getBodyContinues());
       }
       switch (other.getOutcomeCase()) {
         case RESPONSE: {
@@ -831,6 +870,11 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000040;
               break;
             } // case 58
+            case 64: {
+              bodyContinues_ = input.readBool();
+              bitField0_ |= 0x00000080;
+              break;
+            } // case 64
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1358,7 +1402,9 @@ private static final long serialVersionUID = 0L;
     private boolean succeeded_ ;
     /**
      * <pre>
-     * Whether there was an answer with a status below 400.
+     * Whether there was an answer with a status below 400, no error beside it, and a body that does not
+     * itself report a failure: a Responses object (`"object": "response"`) whose `status` is "failed",
+     * "incomplete" or "cancelled" is no success, although its HTTP status is 200.
      * </pre>
      *
      * <code>bool succeeded = 5 [json_name = "succeeded"];</code>
@@ -1370,7 +1416,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether there was an answer with a status below 400.
+     * Whether there was an answer with a status below 400, no error beside it, and a body that does not
+     * itself report a failure: a Responses object (`"object": "response"`) whose `status` is "failed",
+     * "incomplete" or "cancelled" is no success, although its HTTP status is 200.
      * </pre>
      *
      * <code>bool succeeded = 5 [json_name = "succeeded"];</code>
@@ -1386,7 +1434,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Whether there was an answer with a status below 400.
+     * Whether there was an answer with a status below 400, no error beside it, and a body that does not
+     * itself report a failure: a Responses object (`"object": "response"`) whose `status` is "failed",
+     * "incomplete" or "cancelled" is no success, although its HTTP status is 200.
      * </pre>
      *
      * <code>bool succeeded = 5 [json_name = "succeeded"];</code>
@@ -1646,6 +1696,59 @@ private static final long serialVersionUID = 0L;
         usage_ = null;
       }
       return usageBuilder_;
+    }
+
+    private boolean bodyContinues_ ;
+    /**
+     * <pre>
+     * Whether `response.body_json` is only a part, and the next message begins with its next one. Each
+     * part is a row with the same `custom_id` and `line` and all other fields; it is text cut between
+     * two characters, and not JSON by itself. Join the parts until one has false here. A message whose
+     * last row continues has the `resume_token` of the message before: resuming sends the row anew.
+     * </pre>
+     *
+     * <code>bool body_continues = 8 [json_name = "bodyContinues"];</code>
+     * @return The bodyContinues.
+     */
+    @java.lang.Override
+    public boolean getBodyContinues() {
+      return bodyContinues_;
+    }
+    /**
+     * <pre>
+     * Whether `response.body_json` is only a part, and the next message begins with its next one. Each
+     * part is a row with the same `custom_id` and `line` and all other fields; it is text cut between
+     * two characters, and not JSON by itself. Join the parts until one has false here. A message whose
+     * last row continues has the `resume_token` of the message before: resuming sends the row anew.
+     * </pre>
+     *
+     * <code>bool body_continues = 8 [json_name = "bodyContinues"];</code>
+     * @param value The bodyContinues to set.
+     * @return This builder for chaining.
+     */
+    public Builder setBodyContinues(boolean value) {
+
+      bodyContinues_ = value;
+      bitField0_ |= 0x00000080;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * Whether `response.body_json` is only a part, and the next message begins with its next one. Each
+     * part is a row with the same `custom_id` and `line` and all other fields; it is text cut between
+     * two characters, and not JSON by itself. Join the parts until one has false here. A message whose
+     * last row continues has the `resume_token` of the message before: resuming sends the row anew.
+     * </pre>
+     *
+     * <code>bool body_continues = 8 [json_name = "bodyContinues"];</code>
+     * @return This builder for chaining.
+     */
+    public Builder clearBodyContinues() {
+      bitField0_ = (bitField0_ & ~0x00000080);
+      bodyContinues_ = false;
+      onChanged();
+      return this;
     }
 
     // @@protoc_insertion_point(builder_scope:batchgate.v1.BatchResult)

@@ -96,7 +96,9 @@ public interface BatchResultOrBuilder extends
 
   /**
    * <pre>
-   * Whether there was an answer with a status below 400.
+   * Whether there was an answer with a status below 400, no error beside it, and a body that does not
+   * itself report a failure: a Responses object (`"object": "response"`) whose `status` is "failed",
+   * "incomplete" or "cancelled" is no success, although its HTTP status is 200.
    * </pre>
    *
    * <code>bool succeeded = 5 [json_name = "succeeded"];</code>
@@ -150,6 +152,19 @@ public interface BatchResultOrBuilder extends
    * <code>.batchgate.v1.BatchUsage usage = 7 [json_name = "usage"];</code>
    */
   io.batchgate.v1.BatchUsageOrBuilder getUsageOrBuilder();
+
+  /**
+   * <pre>
+   * Whether `response.body_json` is only a part, and the next message begins with its next one. Each
+   * part is a row with the same `custom_id` and `line` and all other fields; it is text cut between
+   * two characters, and not JSON by itself. Join the parts until one has false here. A message whose
+   * last row continues has the `resume_token` of the message before: resuming sends the row anew.
+   * </pre>
+   *
+   * <code>bool body_continues = 8 [json_name = "bodyContinues"];</code>
+   * @return The bodyContinues.
+   */
+  boolean getBodyContinues();
 
   io.batchgate.v1.BatchResult.OutcomeCase getOutcomeCase();
 }

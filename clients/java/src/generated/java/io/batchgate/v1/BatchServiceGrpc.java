@@ -415,6 +415,8 @@ public final class BatchServiceGrpc {
      *   tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
      *   `request_id` repeating the call is safe, and the gateway has looked for the batch already,
      *   unless it was shutting down.
+     * - ALREADY_EXISTS/IDEMPOTENCY_KEY_REUSED: the `request_id` was used for another request; nothing was
+     *   sent.
      * </pre>
      */
     default void createBatch(io.batchgate.v1.CreateBatchRequest request,
@@ -517,15 +519,22 @@ public final class BatchServiceGrpc {
      * <pre>
      * Streams the results of a batch: its output file, then its error file, row by row, many rows a
      * message. Ends with OK and no rows where there are none.
-     * A message has about 256 KiB at most, and more only where a single row has: raise your own limit
-     * (gRPC's default is 4 MiB) if answers may be as long. A line that cannot be read (no JSON object,
-     * not UTF-8, over 64 MiB) is a row with the error code `unreadable_line`; DownloadFile gives it.
+     * OK means that every request of a COMPLETED batch has a row. A request that is in neither file is
+     * named by a row of its own, after all others, with the error code `missing_result`; for that the
+     * input file is read. Where a batch has only just ended and its counts say more than its files can
+     * hold, the gateway polls again for a while before it fails with RESULTS_MISSING.
+     * A message has about 256 KiB, and never more than 2 MiB: a longer body is cut over several messages
+     * (see `BatchResult.body_continues`). A line that cannot be read (no JSON object, not UTF-8, over
+     * 64 MiB) is a row with the error code `unreadable_line`; DownloadFile returns it unchanged.
      * To go on after a break, send the `resume_token` of the last message that arrived: the rows after
      * that message follow, on any replica.
-     * Upstream: `GET /batches/{id}`, `GET /files/{id}/content` for one file or two.
+     * Upstream: `GET /batches/{id}`, `GET /files/{id}/content` for one file or two, and for the input
+     * file where results are missing.
      * Errors:
      * - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch, or the results are deleted.
      * - FAILED_PRECONDITION/BATCH_NOT_FINISHED: it is not terminal; see `wait_until_done`.
+     * - FAILED_PRECONDITION/RESULTS_MISSING: the batch's counts say more than its files hold, and what is
+     *   missing cannot be named. All rows that there are have been sent.
      * - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off; go on with the `resume_token`.
      * </pre>
      */
@@ -543,10 +552,12 @@ public final class BatchServiceGrpc {
      * Upstream: as StreamBatchResults and SubmitBatch.
      * Errors:
      * - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
+     * - FAILED_PRECONDITION/RESULTS_MISSING: the batch's counts say more than its files can hold, so that
+     *   what succeeded is not known and would be paid twice; nothing was created.
      * - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
      * - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
-     * - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch, or for which
-     *   the old batch's 16 labels leave no room: give `metadata` then.
+     * - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` for which the old batch's 16 labels leave no
+     *   room: give `metadata` then.
      * - Those of SubmitBatch.
      * </pre>
      */
@@ -644,6 +655,8 @@ public final class BatchServiceGrpc {
      *   tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
      *   `request_id` repeating the call is safe, and the gateway has looked for the batch already,
      *   unless it was shutting down.
+     * - ALREADY_EXISTS/IDEMPOTENCY_KEY_REUSED: the `request_id` was used for another request; nothing was
+     *   sent.
      * </pre>
      */
     public void createBatch(io.batchgate.v1.CreateBatchRequest request,
@@ -753,15 +766,22 @@ public final class BatchServiceGrpc {
      * <pre>
      * Streams the results of a batch: its output file, then its error file, row by row, many rows a
      * message. Ends with OK and no rows where there are none.
-     * A message has about 256 KiB at most, and more only where a single row has: raise your own limit
-     * (gRPC's default is 4 MiB) if answers may be as long. A line that cannot be read (no JSON object,
-     * not UTF-8, over 64 MiB) is a row with the error code `unreadable_line`; DownloadFile gives it.
+     * OK means that every request of a COMPLETED batch has a row. A request that is in neither file is
+     * named by a row of its own, after all others, with the error code `missing_result`; for that the
+     * input file is read. Where a batch has only just ended and its counts say more than its files can
+     * hold, the gateway polls again for a while before it fails with RESULTS_MISSING.
+     * A message has about 256 KiB, and never more than 2 MiB: a longer body is cut over several messages
+     * (see `BatchResult.body_continues`). A line that cannot be read (no JSON object, not UTF-8, over
+     * 64 MiB) is a row with the error code `unreadable_line`; DownloadFile returns it unchanged.
      * To go on after a break, send the `resume_token` of the last message that arrived: the rows after
      * that message follow, on any replica.
-     * Upstream: `GET /batches/{id}`, `GET /files/{id}/content` for one file or two.
+     * Upstream: `GET /batches/{id}`, `GET /files/{id}/content` for one file or two, and for the input
+     * file where results are missing.
      * Errors:
      * - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch, or the results are deleted.
      * - FAILED_PRECONDITION/BATCH_NOT_FINISHED: it is not terminal; see `wait_until_done`.
+     * - FAILED_PRECONDITION/RESULTS_MISSING: the batch's counts say more than its files hold, and what is
+     *   missing cannot be named. All rows that there are have been sent.
      * - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off; go on with the `resume_token`.
      * </pre>
      */
@@ -780,10 +800,12 @@ public final class BatchServiceGrpc {
      * Upstream: as StreamBatchResults and SubmitBatch.
      * Errors:
      * - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
+     * - FAILED_PRECONDITION/RESULTS_MISSING: the batch's counts say more than its files can hold, so that
+     *   what succeeded is not known and would be paid twice; nothing was created.
      * - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
      * - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
-     * - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch, or for which
-     *   the old batch's 16 labels leave no room: give `metadata` then.
+     * - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` for which the old batch's 16 labels leave no
+     *   room: give `metadata` then.
      * - Those of SubmitBatch.
      * </pre>
      */
@@ -849,6 +871,8 @@ public final class BatchServiceGrpc {
      *   tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
      *   `request_id` repeating the call is safe, and the gateway has looked for the batch already,
      *   unless it was shutting down.
+     * - ALREADY_EXISTS/IDEMPOTENCY_KEY_REUSED: the `request_id` was used for another request; nothing was
+     *   sent.
      * </pre>
      */
     public io.batchgate.v1.CreateBatchResponse createBatch(io.batchgate.v1.CreateBatchRequest request) throws io.grpc.StatusException {
@@ -955,15 +979,22 @@ public final class BatchServiceGrpc {
      * <pre>
      * Streams the results of a batch: its output file, then its error file, row by row, many rows a
      * message. Ends with OK and no rows where there are none.
-     * A message has about 256 KiB at most, and more only where a single row has: raise your own limit
-     * (gRPC's default is 4 MiB) if answers may be as long. A line that cannot be read (no JSON object,
-     * not UTF-8, over 64 MiB) is a row with the error code `unreadable_line`; DownloadFile gives it.
+     * OK means that every request of a COMPLETED batch has a row. A request that is in neither file is
+     * named by a row of its own, after all others, with the error code `missing_result`; for that the
+     * input file is read. Where a batch has only just ended and its counts say more than its files can
+     * hold, the gateway polls again for a while before it fails with RESULTS_MISSING.
+     * A message has about 256 KiB, and never more than 2 MiB: a longer body is cut over several messages
+     * (see `BatchResult.body_continues`). A line that cannot be read (no JSON object, not UTF-8, over
+     * 64 MiB) is a row with the error code `unreadable_line`; DownloadFile returns it unchanged.
      * To go on after a break, send the `resume_token` of the last message that arrived: the rows after
      * that message follow, on any replica.
-     * Upstream: `GET /batches/{id}`, `GET /files/{id}/content` for one file or two.
+     * Upstream: `GET /batches/{id}`, `GET /files/{id}/content` for one file or two, and for the input
+     * file where results are missing.
      * Errors:
      * - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch, or the results are deleted.
      * - FAILED_PRECONDITION/BATCH_NOT_FINISHED: it is not terminal; see `wait_until_done`.
+     * - FAILED_PRECONDITION/RESULTS_MISSING: the batch's counts say more than its files hold, and what is
+     *   missing cannot be named. All rows that there are have been sent.
      * - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off; go on with the `resume_token`.
      * </pre>
      */
@@ -983,10 +1014,12 @@ public final class BatchServiceGrpc {
      * Upstream: as StreamBatchResults and SubmitBatch.
      * Errors:
      * - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
+     * - FAILED_PRECONDITION/RESULTS_MISSING: the batch's counts say more than its files can hold, so that
+     *   what succeeded is not known and would be paid twice; nothing was created.
      * - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
      * - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
-     * - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch, or for which
-     *   the old batch's 16 labels leave no room: give `metadata` then.
+     * - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` for which the old batch's 16 labels leave no
+     *   room: give `metadata` then.
      * - Those of SubmitBatch.
      * </pre>
      */
@@ -1051,6 +1084,8 @@ public final class BatchServiceGrpc {
      *   tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
      *   `request_id` repeating the call is safe, and the gateway has looked for the batch already,
      *   unless it was shutting down.
+     * - ALREADY_EXISTS/IDEMPOTENCY_KEY_REUSED: the `request_id` was used for another request; nothing was
+     *   sent.
      * </pre>
      */
     public io.batchgate.v1.CreateBatchResponse createBatch(io.batchgate.v1.CreateBatchRequest request) {
@@ -1138,15 +1173,22 @@ public final class BatchServiceGrpc {
      * <pre>
      * Streams the results of a batch: its output file, then its error file, row by row, many rows a
      * message. Ends with OK and no rows where there are none.
-     * A message has about 256 KiB at most, and more only where a single row has: raise your own limit
-     * (gRPC's default is 4 MiB) if answers may be as long. A line that cannot be read (no JSON object,
-     * not UTF-8, over 64 MiB) is a row with the error code `unreadable_line`; DownloadFile gives it.
+     * OK means that every request of a COMPLETED batch has a row. A request that is in neither file is
+     * named by a row of its own, after all others, with the error code `missing_result`; for that the
+     * input file is read. Where a batch has only just ended and its counts say more than its files can
+     * hold, the gateway polls again for a while before it fails with RESULTS_MISSING.
+     * A message has about 256 KiB, and never more than 2 MiB: a longer body is cut over several messages
+     * (see `BatchResult.body_continues`). A line that cannot be read (no JSON object, not UTF-8, over
+     * 64 MiB) is a row with the error code `unreadable_line`; DownloadFile returns it unchanged.
      * To go on after a break, send the `resume_token` of the last message that arrived: the rows after
      * that message follow, on any replica.
-     * Upstream: `GET /batches/{id}`, `GET /files/{id}/content` for one file or two.
+     * Upstream: `GET /batches/{id}`, `GET /files/{id}/content` for one file or two, and for the input
+     * file where results are missing.
      * Errors:
      * - NOT_FOUND/PROVIDER_NOT_FOUND: the provider has no such batch, or the results are deleted.
      * - FAILED_PRECONDITION/BATCH_NOT_FINISHED: it is not terminal; see `wait_until_done`.
+     * - FAILED_PRECONDITION/RESULTS_MISSING: the batch's counts say more than its files hold, and what is
+     *   missing cannot be named. All rows that there are have been sent.
      * - UNAVAILABLE/PROVIDER_UNAVAILABLE: the content was cut off; go on with the `resume_token`.
      * </pre>
      */
@@ -1165,10 +1207,12 @@ public final class BatchServiceGrpc {
      * Upstream: as StreamBatchResults and SubmitBatch.
      * Errors:
      * - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
+     * - FAILED_PRECONDITION/RESULTS_MISSING: the batch's counts say more than its files can hold, so that
+     *   what succeeded is not known and would be paid twice; nothing was created.
      * - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
      * - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
-     * - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch, or for which
-     *   the old batch's 16 labels leave no room: give `metadata` then.
+     * - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` for which the old batch's 16 labels leave no
+     *   room: give `metadata` then.
      * - Those of SubmitBatch.
      * </pre>
      */
@@ -1233,6 +1277,8 @@ public final class BatchServiceGrpc {
      *   tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
      *   `request_id` repeating the call is safe, and the gateway has looked for the batch already,
      *   unless it was shutting down.
+     * - ALREADY_EXISTS/IDEMPOTENCY_KEY_REUSED: the `request_id` was used for another request; nothing was
+     *   sent.
      * </pre>
      */
     public com.google.common.util.concurrent.ListenableFuture<io.batchgate.v1.CreateBatchResponse> createBatch(
@@ -1311,10 +1357,12 @@ public final class BatchServiceGrpc {
      * Upstream: as StreamBatchResults and SubmitBatch.
      * Errors:
      * - FAILED_PRECONDITION/BATCH_NOT_FINISHED: the batch is not terminal.
+     * - FAILED_PRECONDITION/RESULTS_MISSING: the batch's counts say more than its files can hold, so that
+     *   what succeeded is not known and would be paid twice; nothing was created.
      * - FAILED_PRECONDITION/PROVIDER_CONFLICT: nothing is left to retry; nothing was created.
      * - NOT_FOUND/PROVIDER_NOT_FOUND: no such batch, or its input file or its results are gone.
-     * - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` that made another batch, or for which
-     *   the old batch's 16 labels leave no room: give `metadata` then.
+     * - INVALID_ARGUMENT/INVALID_FIELD: also a `request_id` for which the old batch's 16 labels leave no
+     *   room: give `metadata` then.
      * - Those of SubmitBatch.
      * </pre>
      */

@@ -244,7 +244,7 @@ public final class BatchServiceOuterClass extends com.google.protobuf.GeneratedF
       "\022&\n\017wait_until_done\030\005 \001(\010R\rwaitUntilDone" +
       "\"t\n\032StreamBatchResultsResponse\0223\n\007result" +
       "s\030\001 \003(\0132\031.batchgate.v1.BatchResultR\007resu" +
-      "lts\022!\n\014resume_token\030\002 \001(\tR\013resumeToken\"\246" +
+      "lts\022!\n\014resume_token\030\002 \001(\tR\013resumeToken\"\315" +
       "\002\n\013BatchResult\022\033\n\tcustom_id\030\001 \001(\tR\010custo" +
       "mId\022\022\n\004line\030\002 \001(\003R\004line\022?\n\010response\030\003 \001(" +
       "\0132!.batchgate.v1.BatchResultResponseH\000R\010" +
@@ -252,54 +252,55 @@ public final class BatchServiceOuterClass extends com.google.protobuf.GeneratedF
       "atchResultErrorH\000R\005error\022\034\n\tsucceeded\030\005 " +
       "\001(\010R\tsucceeded\022\024\n\005model\030\006 \001(\tR\005model\022.\n\005" +
       "usage\030\007 \001(\0132\030.batchgate.v1.BatchUsageR\005u" +
-      "sageB\t\n\007outcome\"\203\001\n\023BatchResultResponse\022" +
-      "\037\n\013status_code\030\001 \001(\005R\nstatusCode\022.\n\023prov" +
-      "ider_request_id\030\002 \001(\tR\021providerRequestId" +
-      "\022\033\n\tbody_json\030\003 \001(\tR\010bodyJson\"@\n\020BatchRe" +
-      "sultError\022\022\n\004code\030\001 \001(\tR\004code\022\030\n\007message" +
-      "\030\002 \001(\tR\007message\"\316\002\n\021RetryBatchRequest\022\032\n" +
-      "\010provider\030\001 \001(\tR\010provider\022\031\n\010batch_id\030\002 " +
-      "\001(\tR\007batchId\022.\n\005scope\030\003 \001(\0162\030.batchgate." +
-      "v1.RetryScopeR\005scope\022I\n\010metadata\030\004 \003(\0132-" +
-      ".batchgate.v1.RetryBatchRequest.Metadata" +
-      "EntryR\010metadata\022+\n\021completion_window\030\005 \001" +
-      "(\tR\020completionWindow\022\035\n\nrequest_id\030\006 \001(\t" +
-      "R\trequestId\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(" +
-      "\tR\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\206\001\n\022Ret" +
-      "ryBatchResponse\022)\n\005batch\030\001 \001(\0132\023.batchga" +
-      "te.v1.BatchR\005batch\022&\n\004file\030\002 \001(\0132\022.batch" +
-      "gate.v1.FileR\004file\022\035\n\nline_count\030\003 \001(\003R\t" +
-      "lineCount*v\n\nWatchEvent\022\033\n\027WATCH_EVENT_U" +
-      "NSPECIFIED\020\000\022\030\n\024WATCH_EVENT_SNAPSHOT\020\001\022\026" +
-      "\n\022WATCH_EVENT_CHANGE\020\002\022\031\n\025WATCH_EVENT_HE" +
-      "ARTBEAT\020\003*{\n\014ResultFilter\022\035\n\031RESULT_FILT" +
-      "ER_UNSPECIFIED\020\000\022\025\n\021RESULT_FILTER_ALL\020\001\022" +
-      "\033\n\027RESULT_FILTER_SUCCEEDED\020\002\022\030\n\024RESULT_F" +
-      "ILTER_FAILED\020\003*d\n\nRetryScope\022\033\n\027RETRY_SC" +
-      "OPE_UNSPECIFIED\020\000\022\034\n\030RETRY_SCOPE_UNSUCCE" +
-      "SSFUL\020\001\022\033\n\027RETRY_SCOPE_FAILED_ONLY\020\0022\210\006\n" +
-      "\014BatchService\022R\n\013CreateBatch\022 .batchgate" +
-      ".v1.CreateBatchRequest\032!.batchgate.v1.Cr" +
-      "eateBatchResponse\022I\n\010GetBatch\022\035.batchgat" +
-      "e.v1.GetBatchRequest\032\036.batchgate.v1.GetB" +
-      "atchResponse\022R\n\013ListBatches\022 .batchgate." +
-      "v1.ListBatchesRequest\032!.batchgate.v1.Lis" +
-      "tBatchesResponse\022R\n\013CancelBatch\022 .batchg" +
-      "ate.v1.CancelBatchRequest\032!.batchgate.v1" +
-      ".CancelBatchResponse\022Q\n\nWatchBatch\022\037.bat" +
-      "chgate.v1.WatchBatchRequest\032 .batchgate." +
-      "v1.WatchBatchResponse0\001\022L\n\tWaitBatch\022\036.b" +
-      "atchgate.v1.WaitBatchRequest\032\037.batchgate" +
-      ".v1.WaitBatchResponse\022T\n\013SubmitBatch\022 .b" +
-      "atchgate.v1.SubmitBatchRequest\032!.batchga" +
-      "te.v1.SubmitBatchResponse(\001\022i\n\022StreamBat" +
-      "chResults\022\'.batchgate.v1.StreamBatchResu" +
-      "ltsRequest\032(.batchgate.v1.StreamBatchRes" +
-      "ultsResponse0\001\022O\n\nRetryBatch\022\037.batchgate" +
-      ".v1.RetryBatchRequest\032 .batchgate.v1.Ret" +
-      "ryBatchResponseBW\n\017io.batchgate.v1P\001ZBgi" +
-      "thub.com/batchgate/batchgate/clients/go/" +
-      "batchgate/v1;batchgatev1b\006proto3"
+      "sage\022%\n\016body_continues\030\010 \001(\010R\rbodyContin" +
+      "uesB\t\n\007outcome\"\203\001\n\023BatchResultResponse\022\037" +
+      "\n\013status_code\030\001 \001(\005R\nstatusCode\022.\n\023provi" +
+      "der_request_id\030\002 \001(\tR\021providerRequestId\022" +
+      "\033\n\tbody_json\030\003 \001(\tR\010bodyJson\"@\n\020BatchRes" +
+      "ultError\022\022\n\004code\030\001 \001(\tR\004code\022\030\n\007message\030" +
+      "\002 \001(\tR\007message\"\316\002\n\021RetryBatchRequest\022\032\n\010" +
+      "provider\030\001 \001(\tR\010provider\022\031\n\010batch_id\030\002 \001" +
+      "(\tR\007batchId\022.\n\005scope\030\003 \001(\0162\030.batchgate.v" +
+      "1.RetryScopeR\005scope\022I\n\010metadata\030\004 \003(\0132-." +
+      "batchgate.v1.RetryBatchRequest.MetadataE" +
+      "ntryR\010metadata\022+\n\021completion_window\030\005 \001(" +
+      "\tR\020completionWindow\022\035\n\nrequest_id\030\006 \001(\tR" +
+      "\trequestId\032;\n\rMetadataEntry\022\020\n\003key\030\001 \001(\t" +
+      "R\003key\022\024\n\005value\030\002 \001(\tR\005value:\0028\001\"\206\001\n\022Retr" +
+      "yBatchResponse\022)\n\005batch\030\001 \001(\0132\023.batchgat" +
+      "e.v1.BatchR\005batch\022&\n\004file\030\002 \001(\0132\022.batchg" +
+      "ate.v1.FileR\004file\022\035\n\nline_count\030\003 \001(\003R\tl" +
+      "ineCount*v\n\nWatchEvent\022\033\n\027WATCH_EVENT_UN" +
+      "SPECIFIED\020\000\022\030\n\024WATCH_EVENT_SNAPSHOT\020\001\022\026\n" +
+      "\022WATCH_EVENT_CHANGE\020\002\022\031\n\025WATCH_EVENT_HEA" +
+      "RTBEAT\020\003*{\n\014ResultFilter\022\035\n\031RESULT_FILTE" +
+      "R_UNSPECIFIED\020\000\022\025\n\021RESULT_FILTER_ALL\020\001\022\033" +
+      "\n\027RESULT_FILTER_SUCCEEDED\020\002\022\030\n\024RESULT_FI" +
+      "LTER_FAILED\020\003*d\n\nRetryScope\022\033\n\027RETRY_SCO" +
+      "PE_UNSPECIFIED\020\000\022\034\n\030RETRY_SCOPE_UNSUCCES" +
+      "SFUL\020\001\022\033\n\027RETRY_SCOPE_FAILED_ONLY\020\0022\210\006\n\014" +
+      "BatchService\022R\n\013CreateBatch\022 .batchgate." +
+      "v1.CreateBatchRequest\032!.batchgate.v1.Cre" +
+      "ateBatchResponse\022I\n\010GetBatch\022\035.batchgate" +
+      ".v1.GetBatchRequest\032\036.batchgate.v1.GetBa" +
+      "tchResponse\022R\n\013ListBatches\022 .batchgate.v" +
+      "1.ListBatchesRequest\032!.batchgate.v1.List" +
+      "BatchesResponse\022R\n\013CancelBatch\022 .batchga" +
+      "te.v1.CancelBatchRequest\032!.batchgate.v1." +
+      "CancelBatchResponse\022Q\n\nWatchBatch\022\037.batc" +
+      "hgate.v1.WatchBatchRequest\032 .batchgate.v" +
+      "1.WatchBatchResponse0\001\022L\n\tWaitBatch\022\036.ba" +
+      "tchgate.v1.WaitBatchRequest\032\037.batchgate." +
+      "v1.WaitBatchResponse\022T\n\013SubmitBatch\022 .ba" +
+      "tchgate.v1.SubmitBatchRequest\032!.batchgat" +
+      "e.v1.SubmitBatchResponse(\001\022i\n\022StreamBatc" +
+      "hResults\022\'.batchgate.v1.StreamBatchResul" +
+      "tsRequest\032(.batchgate.v1.StreamBatchResu" +
+      "ltsResponse0\001\022O\n\nRetryBatch\022\037.batchgate." +
+      "v1.RetryBatchRequest\032 .batchgate.v1.Retr" +
+      "yBatchResponseBW\n\017io.batchgate.v1P\001ZBgit" +
+      "hub.com/batchgate/batchgate/clients/go/b" +
+      "atchgate/v1;batchgatev1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -442,7 +443,7 @@ public final class BatchServiceOuterClass extends com.google.protobuf.GeneratedF
     internal_static_batchgate_v1_BatchResult_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_batchgate_v1_BatchResult_descriptor,
-        new java.lang.String[] { "CustomId", "Line", "Response", "Error", "Succeeded", "Model", "Usage", "Outcome", });
+        new java.lang.String[] { "CustomId", "Line", "Response", "Error", "Succeeded", "Model", "Usage", "BodyContinues", "Outcome", });
     internal_static_batchgate_v1_BatchResultResponse_descriptor =
       getDescriptor().getMessageType(20);
     internal_static_batchgate_v1_BatchResultResponse_fieldAccessorTable = new

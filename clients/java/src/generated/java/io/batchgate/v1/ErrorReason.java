@@ -346,6 +346,31 @@ public enum ErrorReason
    * <code>ERROR_REASON_CALLER_IDLE = 30;</code>
    */
   ERROR_REASON_CALLER_IDLE(30),
+  /**
+   * <pre>
+   * FAILED_PRECONDITION, with RetryInfo while the batch ended only a few minutes ago. The batch's counts
+   * say that more requests are done than its output and error files hold. Not a success with fewer
+   * rows, and nothing is created from it: what has succeeded is not known.
+   *
+   * Example: "batch_abc123 is completed with 2 requests done, but names neither an output nor an error
+   * file"
+   * </pre>
+   *
+   * <code>ERROR_REASON_RESULTS_MISSING = 31;</code>
+   */
+  ERROR_REASON_RESULTS_MISSING(31),
+  /**
+   * <pre>
+   * ALREADY_EXISTS. The key that makes a creation safe to repeat was used before, for another request;
+   * nothing was sent. `batch_id` in the metadata is what exists.
+   *
+   * Example: "request_id &#92;"monday&#92;" was used for another request, which created batch_abc123; take a
+   * new key for each request"
+   * </pre>
+   *
+   * <code>ERROR_REASON_IDEMPOTENCY_KEY_REUSED = 32;</code>
+   */
+  ERROR_REASON_IDEMPOTENCY_KEY_REUSED(32),
   UNRECOGNIZED(-1),
   ;
 
@@ -685,6 +710,31 @@ public enum ErrorReason
    * <code>ERROR_REASON_CALLER_IDLE = 30;</code>
    */
   public static final int ERROR_REASON_CALLER_IDLE_VALUE = 30;
+  /**
+   * <pre>
+   * FAILED_PRECONDITION, with RetryInfo while the batch ended only a few minutes ago. The batch's counts
+   * say that more requests are done than its output and error files hold. Not a success with fewer
+   * rows, and nothing is created from it: what has succeeded is not known.
+   *
+   * Example: "batch_abc123 is completed with 2 requests done, but names neither an output nor an error
+   * file"
+   * </pre>
+   *
+   * <code>ERROR_REASON_RESULTS_MISSING = 31;</code>
+   */
+  public static final int ERROR_REASON_RESULTS_MISSING_VALUE = 31;
+  /**
+   * <pre>
+   * ALREADY_EXISTS. The key that makes a creation safe to repeat was used before, for another request;
+   * nothing was sent. `batch_id` in the metadata is what exists.
+   *
+   * Example: "request_id &#92;"monday&#92;" was used for another request, which created batch_abc123; take a
+   * new key for each request"
+   * </pre>
+   *
+   * <code>ERROR_REASON_IDEMPOTENCY_KEY_REUSED = 32;</code>
+   */
+  public static final int ERROR_REASON_IDEMPOTENCY_KEY_REUSED_VALUE = 32;
 
 
   public final int getNumber() {
@@ -742,6 +792,8 @@ public enum ErrorReason
       case 28: return ERROR_REASON_AUDIT_UNAVAILABLE;
       case 29: return ERROR_REASON_CALL_TIMEOUT;
       case 30: return ERROR_REASON_CALLER_IDLE;
+      case 31: return ERROR_REASON_RESULTS_MISSING;
+      case 32: return ERROR_REASON_IDEMPOTENCY_KEY_REUSED;
       default: return null;
     }
   }

@@ -36,7 +36,7 @@ public final class ErrorReasonOuterClass extends com.google.protobuf.GeneratedFi
   static {
     java.lang.String[] descriptorData = {
       "\n\037batchgate/v1/error_reason.proto\022\014batch" +
-      "gate.v1*\345\010\n\013ErrorReason\022\034\n\030ERROR_REASON_" +
+      "gate.v1*\260\t\n\013ErrorReason\022\034\n\030ERROR_REASON_" +
       "UNSPECIFIED\020\000\022\"\n\036ERROR_REASON_PROVIDER_R" +
       "EQUIRED\020\001\022!\n\035ERROR_REASON_PROVIDER_UNKNO" +
       "WN\020\002\022\036\n\032ERROR_REASON_INVALID_FIELD\020\003\022 \n\034" +
@@ -64,9 +64,11 @@ public final class ErrorReasonOuterClass extends com.google.protobuf.GeneratedFi
       "\032\022#\n\037ERROR_REASON_GATEWAY_OVERLOADED\020\033\022\"" +
       "\n\036ERROR_REASON_AUDIT_UNAVAILABLE\020\034\022\035\n\031ER" +
       "ROR_REASON_CALL_TIMEOUT\020\035\022\034\n\030ERROR_REASO" +
-      "N_CALLER_IDLE\020\036BW\n\017io.batchgate.v1P\001ZBgi" +
-      "thub.com/batchgate/batchgate/clients/go/" +
-      "batchgate/v1;batchgatev1b\006proto3"
+      "N_CALLER_IDLE\020\036\022 \n\034ERROR_REASON_RESULTS_" +
+      "MISSING\020\037\022\'\n#ERROR_REASON_IDEMPOTENCY_KE" +
+      "Y_REUSED\020 BW\n\017io.batchgate.v1P\001ZBgithub." +
+      "com/batchgate/batchgate/clients/go/batch" +
+      "gate/v1;batchgatev1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
