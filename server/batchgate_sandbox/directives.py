@@ -8,6 +8,8 @@ In a line's body, under the key ``sandbox`` (no real provider knows it):
   custom_id; a later attempt succeeds. ``times`` also goes with ``error``.
 - ``{"error": "batch_expired"}``: no HTTP answer; ``response: null`` and that error code.
 - ``{"reply": "text"}``: what the model says instead of echoing.
+- ``{"reply_length": 25000000}``: the answer is repeated, each time after its number, until it has
+  that many characters (100 million at most): a result as large as those with images are.
 - ``{"batch": "expire"}``: the batch expires when it comes to this line: this line and all after
   it are answered with ``batch_expired``, those before it were answered as usual.
 - ``{"batch": "stall"}``: the batch waits at this line until it is cancelled.
@@ -40,6 +42,7 @@ class Directive:
     error: str | None = None
     times: int | None = None
     reply: str | None = None
+    reply_length: int | None = None
     batch: Literal["expire", "stall"] | None = None
 
 
@@ -57,6 +60,7 @@ def directive_of(body: dict[str, Any]) -> Directive:
             error=error if isinstance(error, str) else None,
             times=_whole(wanted.get("times")),
             reply=reply if isinstance(reply, str) else None,
+            reply_length=_whole(wanted.get("reply_length")),
             batch=batch if batch in ("expire", "stall") else None,
         )
     found = _MODEL.fullmatch(str(body.get("model", "")))

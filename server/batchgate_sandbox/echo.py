@@ -14,6 +14,7 @@ Json = dict[str, Any]
 
 _DIMENSIONS = 8
 _MOST_DIMENSIONS = 4096
+_MAX_REPLY_LENGTH = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +43,29 @@ class _Question:
         return tokens(self.reply)
 
 
-def answer(url: str, body: Json, *, now: float, reply: str | None = None) -> Answer:
+def answer(
+    url: str, body: Json, *, now: float, reply: str | None = None, reply_length: int | None = None
+) -> Answer:
     """Answer the line's ``body``; an endpoint without a shape of its own gets a general one."""
     text = said(body)
+    spoken = f"Echo: {text}" if reply is None else reply
     digest = hashlib.sha256(f"{url}\n{body.get('model')}\n{text}".encode(errors="replace"))
     question = _Question(
         body=body,
         text=text,
-        reply=f"Echo: {text}" if reply is None else reply,
+        reply=spoken if reply_length is None else _repeated(spoken, reply_length),
         digest=digest.hexdigest(),
         now=int(now),
     )
     shape = _SHAPES.get(url.removeprefix("/v1"), _general)
     return shape(question)
+
+
+def _repeated(text: str, length: int) -> str:
+    """``text`` again and again, numbered, so that no two parts of it are alike."""
+    length = min(max(length, 0), _MAX_REPLY_LENGTH)
+    count = length // (len(text) + 2) + 1
+    return "".join(f"{number} {text} " for number in range(count))[:length]
 
 
 def tokens(text: str) -> int:

@@ -190,7 +190,13 @@ class BatchRun:
             self._account.attempts[custom_id] += 1
             failing = self._account.attempts[custom_id] <= directive.times
         if not failing:
-            got = answer(line["url"], body, now=self._account.now(), reply=directive.reply)
+            got = answer(
+                line["url"],
+                body,
+                now=self._account.now(),
+                reply=directive.reply,
+                reply_length=directive.reply_length,
+            )
             self._batch.usage.add(got.input_tokens, got.output_tokens)
             self._add(self._flavour.answered_line(custom_id, 200, got.body), failed=False)
         elif directive.fail is not None:

@@ -436,6 +436,19 @@ def test_a_line_says_what_is_replied(openai: Door) -> None:
     assert set(rows) == {"a", "b"}
 
 
+def test_a_line_says_how_long_the_reply_is(openai: Door) -> None:
+    asked = {"reply": "ä 行 🚀", "reply_length": 1_000_000}
+    ended = openai.ended([line("a", sandbox=asked), line("b", sandbox={"reply_length": -1})])
+    rows = {one["custom_id"]: one for one in openai.lines(ended["output_file_id"])}
+    said = {
+        name: row["response"]["body"]["choices"][0]["message"]["content"]
+        for name, row in rows.items()
+    }
+    assert len(said["a"]) == 1_000_000
+    assert said["a"].startswith("0 ä 行 🚀 1 ä 行 🚀 2 ")
+    assert said["b"] == ""
+
+
 def test_an_endpoint_without_a_shape_of_its_own_gets_a_general_one(openai: Door) -> None:
     request = line("a", url="/v1/moderations") | {"body": {"model": "m", "input": ["x", {"y": 1}]}}
     ended = openai.ended([request], endpoint="/v1/moderations")
