@@ -49,7 +49,7 @@ def check(file: BinaryIO, *, endpoint: str, flavour: OpenAI, max_tasks: int) -> 
 def numbered(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank, with their numbers from 1 on."""
     for number, line in enumerate(file, start=1):
-        stripped = line.strip()
+        stripped = line.strip(b" \t\r\n")
         if stripped:
             yield number, stripped
 
@@ -87,6 +87,8 @@ class _Lines:
             yield Problem("invalid_json_line", message, line=number)
             return
         missing = [name for name in _REQUIRED if name not in line]
+        if not missing and (not isinstance(line["custom_id"], str) or not line["custom_id"]):
+            missing = ["custom_id"]
         for name in missing:
             yield _missing(name, number)
         if not missing:
@@ -100,7 +102,7 @@ class _Lines:
         if not isinstance(url, str) or not self._flavour.same_url(url, self._endpoint):
             message = f"The provided URL does not match the batch endpoint {self._endpoint}."
             yield Problem("url_mismatch", message, "url", number)
-        custom_id = str(line["custom_id"])
+        custom_id = line["custom_id"]
         if custom_id in self._seen:
             message = f"The custom_id '{custom_id}' is duplicated in the input file."
             yield Problem("duplicate_custom_id", message, "custom_id", number)
@@ -108,9 +110,11 @@ class _Lines:
 
     def _model(self, number: int, body: object) -> Iterator[Problem]:
         found = self.found
-        model = body.get("model") if isinstance(body, dict) else None
+        members: Json = body if isinstance(body, dict) else {"model": None}
+        model = members.get("model")
         if not isinstance(model, str) or not model:
-            yield _missing("body.model", number)
+            if "model" in members or self._flavour.model_required(self._endpoint, members):
+                yield _missing("body.model", number)
         elif found.model is None:
             found.model = model
             if model == MISSING_MODEL:

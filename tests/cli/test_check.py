@@ -51,12 +51,18 @@ async def test_as_json(cli: Cli, here: Path) -> None:
     assert int(issue["byte_offset"]) == len(line("a"))
 
 
-async def test_whose_limits_count(cli: Cli, here: Path) -> None:
-    file = here / "marked.jsonl"
-    file.write_bytes(b"\xef\xbb\xbf" + line("a"))
-    assert (await cli("check", file)).code == 0
-    done = await cli("check", file, "--kind", "azure_openai")
-    assert (done.code, "byte_order_mark" in done.stdout) == (1, True)
+async def test_whose_rules_count(cli: Cli, here: Path) -> None:
+    file = here / "bare.jsonl"
+    file.write_bytes(line("a").replace(b'"/v1/', b'"/'))
+    assert (await cli("check", file, "--kind", "azure_openai")).code == 0
+    done = await cli("check", file)
+    assert (done.code, "url_mismatch: url must be /v1/chat/completions" in done.stdout) == (1, True)
+
+
+async def test_an_endpoint_that_is_none(cli: Cli, requests: Path) -> None:
+    done = await cli("check", requests, "--endpoint", "/chat/completions")
+    assert (done.code, done.stdout) == (2, "")
+    assert done.stderr == "batchgate: --endpoint must be /v1/chat/completions\n"
 
 
 async def test_where_the_lines_must_go(cli: Cli, requests: Path) -> None:

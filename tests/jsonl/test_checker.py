@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from batchgate_server.jsonl.issues import Issue
 from batchgate_server.jsonl.rules import Rules
 
 RULES = Rules(max_lines=50, max_line_bytes=10_000)
+AZURE = Rules(max_lines=50, max_line_bytes=10_000, kind="azure_openai")
 
 
 def line(custom_id: str = "a", **changes: Any) -> bytes:
@@ -98,7 +100,7 @@ def test_good_files(content: bytes, count: int) -> None:
         (line("x", body={"model": "other"}), "model_mismatch", "body.model"),
         (line("a"), "duplicate_custom_id", "custom_id"),
         (
-            b'{"custom_id": "\\u0061", "method": "POST", "url": "/v1/chat/completions", "body": {}}',
+            line("a").replace(b'"a"', b'"\\u0061"'),
             "duplicate_custom_id",
             "custom_id",
         ),
@@ -127,13 +129,29 @@ def test_long_custom_ids_take_no_more_memory_than_short_ones() -> None:
     assert codes(checker) == [(1002, "duplicate_custom_id", "custom_id")]
 
 
-def test_a_body_without_a_model_is_no_fault() -> None:
-    """Some endpoints need none."""
-    assert codes(check(line("a", body={"input": "x"}) + b"\n" + line("b"))) == []
+MODERATION = {"url": "/v1/moderations", "body": {"input": "x"}}
+STORED = {"url": "/v1/responses", "body": {"prompt": {"id": "pmpt_1"}}}
+
+
+@pytest.mark.parametrize("changes", [MODERATION, STORED, {"url": "/v1/new", "body": {}}])
+def test_some_bodies_need_no_model(changes: dict[str, Any]) -> None:
+    """At OpenAI; Azure OpenAI's lines all name their deployment."""
+    content = line("a", **changes) + b"\n" + line("b", **changes)
+    assert codes(check(content)) == []
+    missing = [(n, "missing_required_parameter", "body.model") for n in (1, 2)]
+    assert codes(check(content, rules=AZURE)) == missing
+
+
+def test_each_line_that_needs_a_model_is_looked_at() -> None:
+    """One that needs none, by its prompt, does not speak for those that follow."""
+    bare = line("b", url="/v1/responses", body={"input": "x"})
+    for sizes in ((), (60,)):
+        checker = check(line("a", **STORED) + b"\n" + bare + b"\n", sizes=sizes)
+        assert codes(checker) == [(2, "missing_required_parameter", "body.model")]
 
 
 def test_the_last_of_equal_keys_counts() -> None:
-    content = b'{"custom_id":"a","custom_id":"b","method":"POST","url":"/u","body":{}}\n'
+    content = b'{"custom_id":"","custom_id":"b","method":"POST","url":"/u","body":{}}\n'
     content += b'{"custom_id":"a","method":"POST","url":"/u","body":{}}\n'
     assert codes(check(content)) == []
 
@@ -179,20 +197,57 @@ def test_no_more_than_a_hundred_issues() -> None:
 
 
 def test_the_endpoint_given_is_the_measure() -> None:
-    rules = Rules(max_lines=5, max_line_bytes=1000, endpoint="/v1/embeddings")
+    rules = replace(RULES, endpoint="/v1/embeddings")
     assert codes(check(line("a"), rules=rules)) == [(1, "url_mismatch", "url")]
     either = line("a", url="/embeddings") + b"\n" + line("b", url="/v1/embeddings")
-    assert codes(check(either, rules=rules)) == []
+    assert codes(check(either, rules=rules)) == [(1, "url_mismatch", "url")]
+    assert codes(check(either, rules=replace(AZURE, endpoint="/v1/embeddings"))) == []
 
 
-@pytest.mark.parametrize("refuses", [True, False])
-def test_a_byte_order_mark(refuses: bool) -> None:
-    """Only Azure OpenAI refuses it."""
-    rules = Rules(max_lines=5, max_line_bytes=1000, refuses_byte_order_mark=refuses)
+@pytest.mark.parametrize(
+    ("url", "openai", "azure"),
+    [
+        ("/v1/chat/completions", True, True),
+        ("/chat/completions", False, True),
+        ("v1/chat/completions", False, False),
+        ("chat/completions", False, False),
+        ("", False, False),
+        (" /v1/chat/completions", False, False),
+        ("/v1/chat/completions/", False, False),
+        ("/V1/Chat/Completions", False, False),
+        ("/v1/v1/responses", False, False),
+        ("https://api.openai.com/v1/responses", False, False),
+        ("https://example.com/v9/new", False, False),
+        ("/v1/new/endpoint", True, True),
+        ("/new/endpoint", True, True),
+        ("/v2/chat/completions", True, True),
+        ("/api/v3/chat/completions", True, True),
+        ("https:" + " " * 5000, False, False),
+    ],
+)
+def test_the_form_of_a_url(url: str, openai: bool, azure: bool) -> None:
+    """What is known has one form, or two at Azure OpenAI; what is not may be an endpoint to come."""
+    content = line("a", url=url) + b"\n" + line("b", url=url)
+    for rules, fine in ((RULES, openai), (AZURE, azure)):
+        expected = [] if fine else [(1, "url_mismatch", "url"), (2, "url_mismatch", "url")]
+        assert codes(check(content, rules=rules)) == expected
+
+
+@pytest.mark.parametrize("ids", [("", ""), ("a", "")])
+def test_an_empty_custom_id(ids: tuple[str, str]) -> None:
+    content = b"".join(line(one) + b"\n" for one in (*ids, "z"))
+    expected = [(n, "missing_required_parameter", "custom_id") for n in (1, 2) if not ids[n - 1]]
+    assert codes(check(content)) == expected
+    assert codes(check(line("x") + b"\n" + content, sizes=(len(line("x")) + 1,))) == [
+        (number + 1, code, param) for number, code, param in expected
+    ]
+
+
+@pytest.mark.parametrize("rules", [RULES, AZURE])
+def test_a_byte_order_mark(rules: Rules) -> None:
     content = b"\xef\xbb\xbf" + line("a") + b"\n{\n"
     checker = check(content, rules=rules, sizes=(1, 1, 1, 1))
-    expected = [(1, "byte_order_mark", "")] if refuses else []
-    assert codes(checker) == [*expected, (2, "invalid_json_line", "")]
+    assert codes(checker) == [(1, "byte_order_mark", ""), (2, "invalid_json_line", "")]
     assert checker.issues[-1].byte_offset == content.index(b"{\n")
 
 
@@ -211,7 +266,7 @@ def test_any_split_gives_the_same_report_and_the_same_bytes(
 ) -> None:
     content = b"\n".join(lines) + (b"\n" if end else b"")
     sizes = data.draw(st.lists(st.integers(0, max(len(content), 1)), max_size=8))
-    rules = Rules(max_lines=5, max_line_bytes=500, refuses_byte_order_mark=True)
+    rules = Rules(max_lines=5, max_line_bytes=500)
 
     def result(cuts: tuple[int, ...]) -> tuple[list[Issue], int, list[str], list[str]]:
         checker = check(content, rules=rules, sizes=cuts)

@@ -68,8 +68,6 @@ def test_lines_that_need_no_change_stay_as_they_are() -> None:
     line = b'{"custom_id":"%d","method":"POST","url":"/v1/u","body":{"model":"my-deployment"}}\r\n'
     content = b"".join(line % n for n in range(5))
     assert rewritten(content) == (content, 0)
-    marked = b"\xef\xbb\xbf" + content
-    assert rewritten(marked) == (marked, 0), "a byte order mark is passed on, too"
 
 
 @pytest.mark.parametrize(

@@ -448,3 +448,27 @@ async def test_a_creation_that_is_answered_with_no_batch(
 async def test_a_long_model_is_reported_in_part(gateway: Gateway) -> None:
     answer = await submit(gateway, metadata(), lines(row("a", model="m" * 5000)))
     assert list(answer.report.models) == ["m" * 256]
+
+
+@pytest.mark.parametrize("endpoint", ["/chat/completions", "v1/chat/completions", "//v1/responses"])
+async def test_an_endpoint_that_openai_does_not_take(
+    gateway: Gateway, account: Account, endpoint: str
+) -> None:
+    failure = await refused(gateway, [metadata(endpoint=endpoint), lines(row("a"))])
+    assert (failure.reason, list(failure.fields)) == ("INVALID_FIELD", ["metadata.endpoint"])
+    assert "/v1/" in failure.fields["metadata.endpoint"]
+    assert await account.requests() == []
+
+
+@pytest.mark.parametrize("model", [{}, {"model": ""}])
+async def test_a_row_without_a_model(
+    gateway: Gateway, account: Account, model: dict[str, str]
+) -> None:
+    failure = await refused(gateway, [metadata(model=""), lines(row("a", **model))])
+    assert failure.reason == "INVALID_JSONL"
+    ((field, description),) = failure.fields.items()
+    assert field.startswith("lines[0].body")
+    assert description.startswith("missing_required_parameter: ")
+    assert await nothing_left(account, "openai")
+    moderation = Row(custom_id="a", body_json='{"input": "x"}')
+    await submit(gateway, metadata(model="", endpoint="/v1/moderations"), lines(moderation))

@@ -151,3 +151,40 @@ async def test_one_input_file_works_on_both_providers(
         )
         expected_endpoint = "/v1/chat/completions" if provider == "openai" else "/chat/completions"
         assert created.batch.endpoint == expected_endpoint
+
+
+@pytest.mark.parametrize(
+    ("content", "issue"),
+    [
+        (row(1, url="/chat/completions"), "url_mismatch"),
+        (row(1, url="v1/chat/completions"), "url_mismatch"),
+        (row(1, body={"messages": []}), "missing_required_parameter"),
+        (row(1, custom_id=""), "missing_required_parameter"),
+        (b"\xef\xbb\xbf" + row(1), "byte_order_mark"),
+    ],
+)
+async def test_what_a_batch_would_fail_for_is_found_before(
+    gateway: Gateway, account: Account, content: bytes, issue: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await checked_upload(gateway, content)
+    failure = failure_of(raised.value)
+    assert failure.reason == "INVALID_JSONL"
+    ((place, description),) = failure.fields.items()
+    assert place.startswith("line 1")
+    assert description.startswith(f"{issue}: ")
+    assert await account.file_ids() == []
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_an_endpoint_is_a_path(gateway: Gateway, provider: str) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await checked_upload(gateway, row(1), provider=provider, endpoint="v1/chat/completions")
+    assert list(failure_of(raised.value).fields) == ["metadata.endpoint"]
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await gateway.batches.CreateBatch(
+            batch_service_pb2.CreateBatchRequest(
+                provider=provider, input_file_id="file-1", endpoint="v1/chat/completions"
+            )
+        )
+    assert list(failure_of(raised.value).fields) == ["endpoint"]

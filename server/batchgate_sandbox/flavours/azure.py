@@ -159,6 +159,10 @@ class Azure2024(OpenAI):
         """With or without ``/v1``: Microsoft's own pages write both."""
         return url.removeprefix("/v1") == endpoint.removeprefix("/v1")
 
+    def model_required(self, url: str, body: Json) -> bool:  # noqa: ARG002 - OpenAI's depends
+        """Every line names its deployment."""
+        return True
+
     def byte_order_mark(self) -> Problem:
         """Azure's misleading words for a byte order mark."""
         return Problem(

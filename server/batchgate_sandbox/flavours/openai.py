@@ -258,6 +258,12 @@ class OpenAI:
         """Whether a line's ``url`` fits the batch's endpoint."""
         return url == endpoint
 
+    def model_required(self, url: str, body: Json) -> bool:
+        """Whether a body must name a model: other endpoints, and stored prompts, have their own."""
+        if url == "/v1/responses":
+            return not isinstance(body.get("prompt"), dict)
+        return url in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+
     def byte_order_mark(self) -> Problem:
         """What a file that begins with a byte order mark fails with."""
         return Problem("invalid_json_line", "This line is not parseable as valid JSON.", line=1)

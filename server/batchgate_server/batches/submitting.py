@@ -10,6 +10,7 @@ from batchgate_server.batches.uploaded import create_from_upload
 from batchgate_server.call import current_call
 from batchgate_server.errors import FileTooLarge, InvalidJsonl, UploadProtocol, Violation
 from batchgate_server.jsonl.checker import LONGEST_NAME
+from batchgate_server.jsonl.issues import MISSING
 from batchgate_server.jsonl.model_names import AMBIGUOUS, NOT_ALLOWED, is_ambiguous, name_fault
 from batchgate_server.jsonl.rules import formed
 from batchgate_server.operations import NewBatch, NewFile
@@ -176,6 +177,8 @@ class Rows:
 
     def _take(self, custom_id: str, line: Line) -> None:
         self._ensure_permitted(line)
+        if not line.model and self._rules.lacks_model(self._endpoint, line.content):
+            raise RowFault("body", MISSING, "names no model, and metadata.model has none for it")
         self._sent_model = self._sent_model or line.sent_model
         if line.sent_model and line.sent_model != self._sent_model:
             raise RowFault("body", "model_mismatch", "all rows of a batch must name the same model")

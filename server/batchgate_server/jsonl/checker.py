@@ -15,7 +15,7 @@ from batchgate_server.jsonl.envelopes import (
     decode_raw,
 )
 from batchgate_server.jsonl.halves import carried, decode_halves, without_halves
-from batchgate_server.jsonl.issues import MAX_ISSUES, Faulty, Issue
+from batchgate_server.jsonl.issues import MAX_ISSUES, MISSING, Faulty, Issue
 from batchgate_server.jsonl.lines import NEWLINE, LineSplitter, are_objects
 from batchgate_server.jsonl.model_names import (
     AMBIGUOUS,
@@ -25,7 +25,7 @@ from batchgate_server.jsonl.model_names import (
     named_once,
 )
 from batchgate_server.jsonl.rewriting import place
-from batchgate_server.jsonl.rules import Rules, formed, plain
+from batchgate_server.jsonl.rules import Rules, formed
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 MAX_NAMES = 100
@@ -51,7 +51,7 @@ class JsonlChecker:
         self._ids: set[str | bytes] = set()
         self._seen: set[tuple[str, str, str | Absent]] = set()
         self._model: str | None = None
-        self._url = plain(rules.endpoint)
+        self._url = rules.compared(rules.endpoint)
         self._stopped = False
         self.issues: list[Issue] = []
         self.line_count = 0
@@ -92,23 +92,11 @@ class JsonlChecker:
         return sent if self._rules.rewrites else b""
 
     def _check(self, block: bytes) -> bytes:
-        mark = b""
         if not self._offset and block.startswith(BYTE_ORDER_MARK):
-            mark, block = BYTE_ORDER_MARK, block.removeprefix(BYTE_ORDER_MARK)
-            self._note_mark()
-        if self._is_fine(block):
-            return mark + block if mark else block
-        return b"".join((mark, *self._check_each(block)))
-
-    def _note_mark(self) -> None:
-        self._offset += len(BYTE_ORDER_MARK)
-        if self._rules.refuses_byte_order_mark:
-            self._note(
-                "byte_order_mark",
-                "the file begins with a byte order mark; save it as UTF-8 without one",
-                line=1,
-                offset=0,
-            )
+            message = "the file begins with a byte order mark; save it as UTF-8 without one"
+            self._note("byte_order_mark", message, line=1)
+            self._offset, block = len(BYTE_ORDER_MARK), block.removeprefix(BYTE_ORDER_MARK)
+        return block if self._is_fine(block) else b"".join(self._check_each(block))
 
     def _is_fine(self, block: bytes) -> bool:
         """The quick way for blocks whose lines are all as the ones before: true if they are.
@@ -133,7 +121,7 @@ class JsonlChecker:
         ids: set[str | bytes] = {envelope.custom_id for envelope in envelopes}
         if max(map(len, ids), default=0) > LONGEST_KEPT_ID:
             ids = {_mark(envelope.custom_id) for envelope in envelopes}
-        if len(ids) != lines or not self._ids.isdisjoint(ids):
+        if len(ids) != lines or "" in ids or not self._ids.isdisjoint(ids):
             return False
         for envelope in envelopes:
             model = envelope.body.model
@@ -181,14 +169,18 @@ class JsonlChecker:
                 self._note(exc.code, exc.message, param=exc.param, custom_id=exc.custom_id)
                 return line
         noted = len(self.issues)
-        self._judge(envelope)
+        self._judge_id(envelope.custom_id)
+        self._judge_target(envelope)
+        self._judge_model(whole, envelope)
         self._judge_permission(line, envelope)
         if len(self.issues) > noted:
             return line
         return self._rewritten(line, whole, envelope)
 
-    def _judge(self, envelope: Envelope) -> None:
-        custom_id = envelope.custom_id
+    def _judge_id(self, custom_id: str) -> None:
+        if not custom_id:
+            self._note(MISSING, "custom_id must not be empty", param="custom_id")
+            return
         mark = _mark(custom_id)
         if mark in self._ids:
             self._note(
@@ -198,16 +190,31 @@ class JsonlChecker:
                 custom_id=custom_id,
             )
         self._ids.add(mark)
+
+    def _judge_target(self, envelope: Envelope) -> None:
+        url, custom_id, rules = envelope.url, envelope.custom_id, self._rules
         if envelope.method != "POST":
             self._note("invalid_method", "method must be POST", param="method", custom_id=custom_id)
-        self._url = self._url or plain(envelope.url)
-        if plain(envelope.url) != self._url:
-            wanted = self._rules.endpoint or "that of the lines before"
-            self._note("url_mismatch", f"url must be {wanted}", param="url", custom_id=custom_id)
+        compared, fault = rules.compared(url), None
+        if not self._url and not (fault := rules.url_fault(url)):
+            self._url = compared
+        elif self._url and compared != self._url:
+            fault = f"must be {rules.endpoint or 'that of the lines before'}"
+        if fault:
+            self._note("url_mismatch", f"url {fault}", param="url", custom_id=custom_id)
         if len(self.urls) < MAX_NAMES:
-            self.urls[carried(envelope.url[:LONGEST_NAME])] = None
-        model = envelope.body.model
-        if not isinstance(model, str):
+            self.urls[carried(url[:LONGEST_NAME])] = None
+
+    def _judge_model(self, whole: bytes, envelope: Envelope) -> None:
+        model, custom_id = envelope.body.model, envelope.custom_id
+        if not isinstance(model, str) or not model:
+            rules = self._rules
+            # Who may use but some models is told of that below.
+            if rules.permitted_models is None and (
+                model == "" or rules.lacks_model(envelope.url, whole)
+            ):
+                message = "body.model is missing; the endpoint needs one"
+                self._note(MISSING, message, param="body.model", custom_id=custom_id)
             return
         if len(self.models) < MAX_NAMES:
             self.models[carried(model[:LONGEST_NAME])] = None
@@ -241,8 +248,8 @@ class JsonlChecker:
         model, url = envelope.body.model, formed(envelope.url, self._rules.url_prefix)
         new_model = self._rules.models.get(model, model) if isinstance(model, str) else model
         if new_model == model and url == envelope.url:
-            # The next lines like this one can take the quick way.
-            if len(self._seen) < MAX_NAMES:
+            # The next lines like this one can take the quick way; without a model each is looked at.
+            if len(self._seen) < MAX_NAMES and (model or not self._rules.needs_model(url)):
                 self._seen.add((envelope.method, envelope.url, model))
             return line
         self.rewritten_lines += 1

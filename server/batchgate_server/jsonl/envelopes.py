@@ -36,8 +36,22 @@ class RawEnvelope(msgspec.Struct):
     body: RawBody = msgspec.field(default_factory=RawBody)
 
 
+class _PromptBody(msgspec.Struct):
+    prompt: msgspec.Raw = msgspec.Raw()
+
+
+class _PromptLine(msgspec.Struct):
+    body: _PromptBody
+
+
 decode_envelope = msgspec.json.Decoder(Envelope).decode
 decode_envelopes = msgspec.json.Decoder(Envelope).decode_lines
 decode_raw = msgspec.json.Decoder(RawEnvelope).decode
 decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 decode_any = msgspec.json.Decoder().decode
+_decode_prompt = msgspec.json.Decoder(_PromptLine).decode
+
+
+def has_prompt(line: bytes) -> bool:
+    """Whether the body of a whole line names a stored prompt: `"prompt": {"id": …}`."""
+    return bytes(_decode_prompt(line).body.prompt).startswith(b"{")

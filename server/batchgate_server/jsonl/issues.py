@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 MAX_ISSUES = 100
+MISSING = "missing_required_parameter"
 
 
 @dataclass(frozen=True, slots=True)

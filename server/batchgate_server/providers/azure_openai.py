@@ -57,12 +57,8 @@ class AzureOpenAIProvider(OpenAIProvider):
         return page_of_all(items, cursor=cursor, size=size, ascending=ascending)
 
     def line_rules(self, endpoint: str) -> Rules:
-        """What Azure OpenAI takes: no byte order mark, and urls in the profile's form."""
-        return replace(
-            super().line_rules(endpoint),
-            refuses_byte_order_mark=True,
-            url_prefix=self.profile.url_prefix,
-        )
+        """What Azure OpenAI takes; urls in the profile's form."""
+        return replace(super().line_rules(endpoint), url_prefix=self.profile.url_prefix)
 
     async def create_batch(self, new: NewBatch) -> RestBatch:
         """Create a batch; its endpoint takes the form that its lines have."""

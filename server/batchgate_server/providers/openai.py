@@ -11,7 +11,12 @@ from pydantic_core import to_json
 from batchgate.v1 import provider_service_pb2
 from batchgate_server.background import Background
 from batchgate_server.call import current_call
-from batchgate_server.errors import ProviderConflict, ProviderNotFound, ProviderRejected
+from batchgate_server.errors import (
+    InvalidField,
+    ProviderConflict,
+    ProviderNotFound,
+    ProviderRejected,
+)
 from batchgate_server.jsonl.rules import Rules
 from batchgate_server.observer import SILENT, Observer
 from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
@@ -117,14 +122,22 @@ class OpenAIProvider:
         return min(limits)
 
     def line_rules(self, endpoint: str) -> Rules:
-        """What this provider takes in a batch file, and what is replaced on the way."""
-        return Rules(
+        """What this provider takes in a batch file, and what is replaced on the way.
+
+        Raises:
+            InvalidField: `endpoint`, which may be empty, is none that a batch can go to.
+        """
+        rules = Rules(
             max_lines=self.max_requests_per_batch,
             max_line_bytes=self.profile.max_line_bytes,
+            kind=self.profile.kind,
             endpoint=endpoint,
             models=self.profile.models,
             permitted_models=self.permitted_models(),
         )
+        if endpoint and (fault := rules.url_fault(endpoint)):
+            raise InvalidField("metadata.endpoint", fault)
+        return rules
 
     def permitted_models(self) -> frozenset[str] | None:
         """The models that lines of the caller's files may name here, by any name; None means all."""

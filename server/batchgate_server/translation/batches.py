@@ -13,7 +13,7 @@ from batchgate_server.operations import (
     request_key,
 )
 from batchgate_server.rest.models import RestBatch, RestRequestCounts, RestUsage
-from batchgate_server.translation.identifiers import checked_id, checked_word
+from batchgate_server.translation.identifiers import checked_endpoint, checked_id, checked_word
 from batchgate_server.translation.times import timestamp, whole_seconds
 
 STATUSES = {
@@ -37,7 +37,7 @@ def new_batch(
     """What to create, checked; `output_lifetime` (seconds) counts where the request has none."""
     return NewBatch(
         input_file_id=checked_id("input_file_id", request.input_file_id),
-        endpoint=checked_word("endpoint", request.endpoint),
+        endpoint=checked_endpoint("endpoint", request.endpoint),
         completion_window=checked_word(
             "completion_window", request.completion_window or DEFAULT_COMPLETION_WINDOW
         ),
@@ -101,7 +101,7 @@ def submitted_batch(
     """What to create of rows, checked; its input file is not known yet."""
     return NewBatch(
         input_file_id="",
-        endpoint=checked_word("metadata.endpoint", metadata.endpoint),
+        endpoint=checked_endpoint("metadata.endpoint", metadata.endpoint),
         completion_window=checked_word(
             "metadata.completion_window", metadata.completion_window or DEFAULT_COMPLETION_WINDOW
         ),

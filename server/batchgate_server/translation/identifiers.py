@@ -28,6 +28,13 @@ def checked_word(field: str, value: str) -> str:
     return value
 
 
+def checked_endpoint(field: str, value: str) -> str:
+    """`value` if it is a path, as every endpoint is."""
+    if not checked_word(field, value).startswith("/"):
+        raise InvalidField(field, "must be a path, such as /v1/chat/completions")
+    return value
+
+
 def checked_filename(field: str, value: str) -> str:
     """`value` if it can be a file's name."""
     if not value:

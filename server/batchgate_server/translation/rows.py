@@ -138,6 +138,8 @@ class RowWriter:
 def _named(model: object, field: str) -> str:
     if not isinstance(model, str):
         raise RowFault(f"{field}.model", "missing_required_parameter", "must be a string")
+    if not model:
+        raise RowFault(f"{field}.model", "missing_required_parameter", "must not be empty")
     # JSON may carry half a surrogate pair, which protobuf cannot.
     return model.encode("utf-8", "replace").decode()
 

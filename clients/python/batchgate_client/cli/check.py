@@ -42,7 +42,7 @@ def check(
         issue_lines,
     )
 
-    report = check_file(file, Limits.of_kind(kind), endpoint=endpoint)
+    report = check_file(file, Limits.of_kind(kind.value), endpoint=endpoint)
     if as_json:
         Output(as_json=True).raw(json_text(report))
     else:

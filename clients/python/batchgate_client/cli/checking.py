@@ -13,7 +13,7 @@ from batchgate_client.cli.failures import UNUSABLE, failure, file_failure
 from batchgate_client.cli.wording import counted, printable, size_text
 from batchgate_server.jsonl.checker import JsonlChecker
 from batchgate_server.jsonl.issues import MAX_ISSUES
-from batchgate_server.jsonl.rules import Rules
+from batchgate_server.jsonl.rules import Kind, Rules
 
 BLOCK = 1024 * 1024
 MAX_LINE_BYTES = 16 * 1024 * 1024
@@ -28,12 +28,12 @@ class Limits:
 
     max_lines: int
     max_file_bytes: int = MAX_FILE_BYTES
-    refuses_byte_order_mark: bool = False
+    kind: Kind = "openai"
 
     @classmethod
-    def of_kind(cls, kind: str) -> "Limits":
+    def of_kind(cls, kind: Kind) -> "Limits":
         """The documented limits of `openai` or `azure_openai`."""
-        return cls(max_lines=MAX_LINES[kind], refuses_byte_order_mark=kind != "openai")
+        return cls(max_lines=MAX_LINES[kind], kind=kind)
 
 
 def open_input(path: Path) -> BinaryIO:
@@ -59,14 +59,16 @@ def check_file(
     """Check all lines of a file, as an upload would.
 
     Raises:
-        typer.Exit: the file cannot be read.
+        typer.Exit: the file cannot be read, or `endpoint` is none.
     """
     rules = Rules(
         max_lines=limits.max_lines,
         max_line_bytes=MAX_LINE_BYTES,
-        refuses_byte_order_mark=limits.refuses_byte_order_mark,
+        kind=limits.kind,
         endpoint=endpoint,
     )
+    if endpoint and (fault := rules.url_fault(endpoint)):
+        raise failure(f"--endpoint {fault}", code=UNUSABLE)
     checker, digest, size = JsonlChecker(rules), hashlib.sha256(), 0
     with open_input(path) as file:
         try:

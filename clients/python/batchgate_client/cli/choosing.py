@@ -40,5 +40,5 @@ def limits_of(provider: Provider) -> Limits:
     return Limits(
         max_lines=provider.limits.max_requests_per_batch,
         max_file_bytes=provider.limits.max_batch_file_bytes,
-        refuses_byte_order_mark=provider.kind == PROVIDER_KIND_AZURE_OPENAI,
+        kind="azure_openai" if provider.kind == PROVIDER_KIND_AZURE_OPENAI else "openai",
     )
