@@ -203,3 +203,28 @@ async def test_each_reason_has_its_advice() -> None:
 
     names = {name.removeprefix("ERROR_REASON_") for name, _ in ErrorReason.items()}
     assert ADVICE.keys() <= names
+
+
+async def test_the_switch_for_tls(cli: Cli, open_teams: OpenTeams) -> None:
+    address = (await open_teams(**{TOKEN: {}}))[""].address
+    done = await cli(*ASK, "--address", address, BATCHGATE_TLS="0")
+    assert done.code == 0, done.stderr
+    unclear = await cli(*ASK, "--address", address, BATCHGATE_TLS="yes")
+    message = "BATCHGATE_TLS is 'yes': give 1, true or on, or 0, false or off"
+    assert (unclear.code, unclear.stderr) == (2, f"batchgate: {message}\n")
+    both = await cli(*ASK, "--address", address, "--tls-ca", "ca.pem", BATCHGATE_TLS="off")
+    message = "BATCHGATE_TLS is off, and --tls-ca asks for TLS: unset one of them"
+    assert (both.code, both.stderr) == (2, f"batchgate: {message}\n")
+
+
+async def test_a_proxy_on_the_way_is_named(cli: Cli, open_teams: OpenTeams) -> None:
+    address = (await open_teams(**{TOKEN: {}}))[""].address
+    proxy = {"https_proxy": "http://127.0.0.1:1", "no_proxy": ""}
+    assert (await cli(*ASK, "--address", address, **proxy)).code == 0
+    done = await cli(*ASK, "--address", "gateway.example:443", **proxy)
+    assert done.code == 1
+    assert done.stderr.splitlines() == [
+        "batchgate: cannot reach the gateway at gateway.example:443",
+        "  through the proxy 127.0.0.1:1, which https_proxy names",
+        "  no_proxy=gateway.example goes there without it",
+    ]

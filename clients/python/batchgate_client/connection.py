@@ -1,16 +1,15 @@
 """How a channel to the gateway is made: address, TLS, options, and what gRPC tries again by itself."""
 
 import json
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
 
+from batchgate_client.proxies import is_local
+
 DEFAULT_ADDRESS = "127.0.0.1:50051"
-PREFIX = "BATCHGATE_"
 # Calls that change nothing: what a gateway in a restart does not answer is asked again.
 READS = {
     "FileService": ("GetFile", "ListFiles"),
@@ -74,7 +73,7 @@ def _pem(given: str | Path | bytes | None) -> bytes | None:
     return Path(given).read_bytes() if isinstance(given, str | Path) else given
 
 
-def channel_options(tls: Tls | None) -> list[tuple[str, Any]]:
+def channel_options(address: str, tls: Tls | None) -> list[tuple[str, Any]]:
     """The options of a channel to the gateway."""
     options: list[tuple[str, Any]] = [
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
@@ -87,6 +86,9 @@ def channel_options(tls: Tls | None) -> list[tuple[str, Any]]:
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.max_reconnect_backoff_ms", 5_000),
     ]
+    if is_local(address):
+        # A proxy of the environment cannot reach this machine's own loopback.
+        options.append(("grpc.enable_http_proxy", 0))
     if tls and tls.server_name:
         options.append(("grpc.ssl_target_name_override", tls.server_name))
     return options
@@ -110,26 +112,3 @@ class Identity:
         bearer = (("authorization", f"Bearer {self.token}"),) if self.token else ()
         key = (("x-provider-key", self.provider_key),) if self.provider_key else ()
         return (*bearer, *key, *self.metadata)
-
-
-def environment_settings(environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """A client's arguments from `BATCHGATE_*` variables; empty ones count as unset.
-
-    `ADDRESS`, `PROVIDER`, `TOKEN` or `TOKEN_FILE`, `TLS_CA`, `TLS_CERT`, `TLS_KEY`, and `TLS=1`
-    for TLS with the system's authorities.
-
-    Raises:
-        OSError: The file with the token cannot be read.
-    """
-    source = os.environ if environment is None else environment
-    names = ("ADDRESS", "PROVIDER", "TOKEN", "TOKEN_FILE", "TLS", "TLS_CA", "TLS_CERT", "TLS_KEY")
-    given = {name: text for name in names if (text := source.get(PREFIX + name, ""))}
-    settings: dict[str, Any] = {
-        name.lower(): given[name] for name in ("ADDRESS", "PROVIDER", "TOKEN") if name in given
-    }
-    if "TOKEN_FILE" in given and "TOKEN" not in given:
-        settings["token"] = Path(given["TOKEN_FILE"]).read_text().strip()
-    if any(name.startswith("TLS") for name in given):
-        ca, certificate, key = (given.get(f"TLS_{name}") for name in ("CA", "CERT", "KEY"))
-        settings["tls"] = Tls(ca=ca, certificate=certificate, key=key)
-    return settings

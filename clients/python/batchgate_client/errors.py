@@ -4,12 +4,13 @@
 BatchgateError
 ├── InvalidRequest              mend the request
 │   ├── ProviderRequired  ProviderRejected  InvalidField  UploadProtocol  InvalidJsonl  FileTooLarge
+│   └── IdempotencyKeyReused    the request_id stands for another request: choose another
 ├── NotFound
 │   ├── ProviderUnknown  ProviderNotFound
 ├── Refused                     mend credentials or rights
 │   ├── CallerUnauthenticated  CallerNotPermitted  ProviderForbidden  ProviderCredentialRejected
 ├── WrongState                  wait for the batch, or leave it
-│   ├── ProviderConflict  BatchNotFinished
+│   ├── ProviderConflict  BatchNotFinished  ResultsMissing
 ├── TooMuch                     come back later, after `retry_after` seconds where it is set
 │   ├── CallerLimit  GatewayOverloaded  ProviderRateLimited  ProviderTokenLimit
 │   └── ProviderQuotaExceeded   waiting alone does not help
@@ -29,12 +30,14 @@ Each leaf is a reason of the contract (`error_reason.proto`), where its meaning 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc import error_details_pb2, status_pb2
+
+from batchgate_client.proxies import Proxy
 
 DETAILS = "grpc-status-details-bin"
 
@@ -139,6 +142,10 @@ class FileTooLarge(InvalidRequest):
     """The file is over a limit."""
 
 
+class IdempotencyKeyReused(InvalidRequest):
+    """The `request_id` was used for another request before; nothing was sent."""
+
+
 class NotFound(BatchgateError):
     """There is no such thing."""
 
@@ -181,6 +188,10 @@ class ProviderConflict(WrongState):
 
 class BatchNotFinished(WrongState):
     """The batch has no results yet."""
+
+
+class ResultsMissing(WrongState):
+    """The batch's counts say more than its files hold: look again later, and create nothing anew."""
 
 
 class TooMuch(BatchgateError):
@@ -277,13 +288,16 @@ _BY_CODE: dict[grpc.StatusCode, type[BatchgateError]] = {
 }
 
 
-def error_of(failed: grpc.RpcError) -> BatchgateError:
-    """The error for what a stub raised, sync or async."""
+def error_of(failed: grpc.RpcError, proxy: Proxy | None = None) -> BatchgateError:
+    """The error for what a stub raised, sync or async; `proxy` is what the call went through."""
     # What stubs raise are calls too, though the type does not say so.
     call: Any = failed
     trailers = dict(call.trailing_metadata() or ())
     details = _details(str(call.details() or ""), trailers)
     kind = by_reason().get(details.reason) or _BY_CODE.get(call.code(), BatchgateError)
+    if proxy and kind is GatewayUnreachable:
+        way = f"through the proxy {proxy.address}, which {proxy.variable} names"
+        details = replace(details, message=f"{details.message} ({way})")
     return kind(call.code(), details)
 
 

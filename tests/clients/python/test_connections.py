@@ -8,7 +8,8 @@ import pytest
 
 from batchgate.v1 import error_reason_pb2
 from batchgate_client import AsyncClient, BatchgateError, Client, Tls, errors
-from batchgate_client.connection import Identity, environment_settings
+from batchgate_client.connection import Identity
+from batchgate_client.environment import environment_settings
 from batchgate_client.errors import (
     CallerUnauthenticated,
     GatewayUnreachable,
@@ -17,6 +18,7 @@ from batchgate_client.errors import (
     TimedOut,
     by_reason,
 )
+from batchgate_client.proxies import proxy_for
 from tests.callers.door import known, token_of
 from tests.certificates import Authority
 from tests.chaos.ports import fixed_port
@@ -167,6 +169,74 @@ def test_the_environment_says_where_and_who(tmp_path: Path) -> None:
     files = {"BATCHGATE_TLS_CA": "ca", "BATCHGATE_TLS_CERT": "cert", "BATCHGATE_TLS_KEY": "key"}
     tls = environment_settings(files | {"BATCHGATE_TOKEN": "bg_given"})
     assert tls == {"tls": Tls(ca="ca", certificate="cert", key="key"), "token": "bg_given"}
+
+
+@pytest.mark.parametrize("off", ["0", "false", "OFF", ""])
+def test_tls_is_off(off: str) -> None:
+    assert environment_settings({"BATCHGATE_TLS": off}) == {}
+
+
+@pytest.mark.parametrize("on", ["1", "True", "on"])
+def test_tls_is_on(on: str) -> None:
+    assert environment_settings({"BATCHGATE_TLS": on}) == {"tls": Tls()}
+
+
+def test_what_says_neither_or_both_is_an_error() -> None:
+    with pytest.raises(ValueError, match="BATCHGATE_TLS is 'maybe': give 1, true or on"):
+        Client.from_environment({"BATCHGATE_TLS": "maybe"})
+    with pytest.raises(ValueError, match="BATCHGATE_TLS is off, and BATCHGATE_TLS_CA asks for TLS"):
+        Client.from_environment({"BATCHGATE_TLS": "0", "BATCHGATE_TLS_CA": "ca.pem"})
+
+
+@pytest.fixture
+def dead_proxy(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The environment's proxy, at which nobody listens."""
+    address = f"127.0.0.1:{fixed_port()}"
+    for name in ("grpc_proxy", "no_grpc_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", f"http://me:hidden@{address}")
+    return address
+
+
+async def test_no_proxy_stands_before_this_machine(
+    open_client: Open, open_gateway: OpenGateway, account: Account, dead_proxy: str, tmp_path: Path
+) -> None:
+    assert dead_proxy
+    listening = {"listen": "127.0.0.1:0"}
+    gateway = await open_gateway({"providers": profiles(account), **listening})
+    port = gateway.address.rpartition(":")[2]
+    for address in (gateway.address, f"localhost:{port}", f"dns:///localhost:{port}"):
+        assert await open_client(address).health()
+    socket = await open_gateway(
+        {"providers": profiles(account), "listen": f"unix:{tmp_path / 'socket'}"}
+    )
+    assert await open_client(socket.address).health()
+
+
+async def test_an_error_names_the_proxy(open_client: Open, dead_proxy: str) -> None:
+    with pytest.raises(GatewayUnreachable) as caught:
+        await open_client("gateway.example:443").health(timeout=5)
+    way = f"(through the proxy {dead_proxy}, which https_proxy names)"
+    assert caught.value.message.endswith(way)
+    assert "hidden" not in f"{caught.value!r} {caught.value}"
+
+
+@pytest.mark.parametrize(
+    ("address", "exceptions", "used"),
+    [
+        ("gateway.example:443", "", True),
+        ("gateway.example:443", "example.org,.example", False),
+        ("dns:///10.1.2.3:443", "10.0.0.0/8", False),
+        ("10.1.2.3:443", "192.168.0.0/16", True),
+        ("127.8.9.1:1", "", False),
+        ("[::1]:1", "", False),
+        ("ipv6:[fd00::1]:1", "", True),
+        ("unix:///run/batchgate.sock", "", False),
+    ],
+)
+def test_which_addresses_a_proxy_is_for(address: str, exceptions: str, *, used: bool) -> None:
+    variables = {"http_proxy": "http://proxy.example:3128", "no_proxy": exceptions}
+    assert (proxy_for(address, variables) is not None) is used
 
 
 async def test_clients_from_the_environment_and_a_channel_of_ones_own(

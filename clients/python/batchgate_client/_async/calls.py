@@ -14,8 +14,9 @@ from batchgate.v1.file_service_pb2_grpc import FileServiceStub
 from batchgate.v1.provider_service_pb2_grpc import ProviderServiceStub
 from batchgate_client._async.runtime import Interrupted, begin, open_channel, result_of, sleep
 from batchgate_client.connection import DEFAULT_ADDRESS, Identity, Tls
-from batchgate_client.errors import error_of
+from batchgate_client.errors import BatchgateError, error_of
 from batchgate_client.patience import Patience
+from batchgate_client.proxies import proxy_for
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -48,6 +49,7 @@ class AsyncCalls:
         self._timeout = timeout
         self._patience = patience
         self._own_channel = channel is None
+        self._proxy = proxy_for(address) if channel is None else None
         # Shared with the clients that are made of this one.
         self._closed = threading.Event()
         self._channel = channel if channel is not None else open_channel(address, tls)
@@ -99,6 +101,9 @@ class AsyncCalls:
     def _provider(self, provider: str | None) -> str:
         return self._identity.provider if provider is None else provider
 
+    def _error(self, failed: grpc.RpcError) -> BatchgateError:
+        return error_of(failed, self._proxy)
+
     def _options(self, timeout: float | None, default: float | None) -> dict[str, Any]:
         seconds = default if timeout is None else timeout
         bounded = None if seconds is None or math.isinf(seconds) else seconds
@@ -117,7 +122,7 @@ class AsyncCalls:
         try:
             return await method(request, **options)
         except grpc.RpcError as failed:
-            raise error_of(failed) from failed
+            raise self._error(failed) from failed
 
     async def _sent(
         self,
@@ -137,7 +142,7 @@ class AsyncCalls:
             if watched.failure is not None:
                 raise watched.failure from None
             if isinstance(failed, grpc.RpcError):
-                raise error_of(failed) from failed
+                raise self._error(failed) from failed
             raise
         finally:
             # Also where this side is interrupted: a thread of gRPC's would go on sending.
@@ -163,8 +168,8 @@ class AsyncCalls:
                 return
             except grpc.RpcError as failed:
                 if self._closed.is_set():
-                    raise error_of(failed) from None
-                await self._sleep(patience.pause(error_of(failed)))
+                    raise self._error(failed) from None
+                await self._sleep(patience.pause(self._error(failed)))
             finally:
                 call.cancel()
 

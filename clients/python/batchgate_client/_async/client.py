@@ -6,7 +6,7 @@ from typing import Any, Self
 from batchgate_client._async.batches import AsyncBatchCalls
 from batchgate_client._async.files import AsyncFileCalls
 from batchgate_client._async.providers import AsyncProviderCalls
-from batchgate_client.connection import environment_settings
+from batchgate_client.environment import environment_settings
 
 
 class AsyncClient(AsyncFileCalls, AsyncBatchCalls, AsyncProviderCalls):
@@ -34,5 +34,9 @@ class AsyncClient(AsyncFileCalls, AsyncBatchCalls, AsyncProviderCalls):
         environment: Mapping[str, str] | None = None,
         **settings: Any,  # noqa: ANN401 - those of the client itself
     ) -> Self:
-        """A client with what `BATCHGATE_ADDRESS`, `BATCHGATE_TOKEN` … say; `settings` come first."""
+        """A client with what `BATCHGATE_ADDRESS`, `BATCHGATE_TOKEN` … say; `settings` come first.
+
+        Raises:
+            ValueError: A variable has a value that means nothing.
+        """
         return cls(**{**environment_settings(environment), **settings})

@@ -23,7 +23,7 @@ Interrupted = asyncio.CancelledError
 
 def open_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
     """A channel to the gateway. It connects with the first call."""
-    options = channel_options(tls)
+    options = channel_options(address, tls)
     if tls is None:
         return grpc.aio.insecure_channel(address, options=options)
     return grpc.aio.secure_channel(address, tls.credentials(), options=options)

@@ -15,8 +15,9 @@ from batchgate.v1.file_service_pb2_grpc import FileServiceStub
 from batchgate.v1.provider_service_pb2_grpc import ProviderServiceStub
 from batchgate_client._sync.runtime import Interrupted, begin, open_channel, result_of, sleep
 from batchgate_client.connection import DEFAULT_ADDRESS, Identity, Tls
-from batchgate_client.errors import error_of
+from batchgate_client.errors import BatchgateError, error_of
 from batchgate_client.patience import Patience
+from batchgate_client.proxies import proxy_for
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -49,6 +50,7 @@ class Calls:
         self._timeout = timeout
         self._patience = patience
         self._own_channel = channel is None
+        self._proxy = proxy_for(address) if channel is None else None
         # Shared with the clients that are made of this one.
         self._closed = threading.Event()
         self._channel = channel if channel is not None else open_channel(address, tls)
@@ -100,6 +102,9 @@ class Calls:
     def _provider(self, provider: str | None) -> str:
         return self._identity.provider if provider is None else provider
 
+    def _error(self, failed: grpc.RpcError) -> BatchgateError:
+        return error_of(failed, self._proxy)
+
     def _options(self, timeout: float | None, default: float | None) -> dict[str, Any]:
         seconds = default if timeout is None else timeout
         bounded = None if seconds is None or math.isinf(seconds) else seconds
@@ -118,7 +123,7 @@ class Calls:
         try:
             return method(request, **options)
         except grpc.RpcError as failed:
-            raise error_of(failed) from failed
+            raise self._error(failed) from failed
 
     def _sent(
         self,
@@ -138,7 +143,7 @@ class Calls:
             if watched.failure is not None:
                 raise watched.failure from None
             if isinstance(failed, grpc.RpcError):
-                raise error_of(failed) from failed
+                raise self._error(failed) from failed
             raise
         finally:
             # Also where this side is interrupted: a thread of gRPC's would go on sending.
@@ -164,8 +169,8 @@ class Calls:
                 return
             except grpc.RpcError as failed:
                 if self._closed.is_set():
-                    raise error_of(failed) from None
-                self._sleep(patience.pause(error_of(failed)))
+                    raise self._error(failed) from None
+                self._sleep(patience.pause(self._error(failed)))
             finally:
                 call.cancel()
 

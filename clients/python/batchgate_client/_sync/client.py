@@ -7,7 +7,7 @@ from typing import Any, Self
 from batchgate_client._sync.batches import BatchCalls
 from batchgate_client._sync.files import FileCalls
 from batchgate_client._sync.providers import ProviderCalls
-from batchgate_client.connection import environment_settings
+from batchgate_client.environment import environment_settings
 
 
 class Client(FileCalls, BatchCalls, ProviderCalls):
@@ -35,5 +35,9 @@ class Client(FileCalls, BatchCalls, ProviderCalls):
         environment: Mapping[str, str] | None = None,
         **settings: Any,  # noqa: ANN401 - those of the client itself
     ) -> Self:
-        """A client with what `BATCHGATE_ADDRESS`, `BATCHGATE_TOKEN` … say; `settings` come first."""
+        """A client with what `BATCHGATE_ADDRESS`, `BATCHGATE_TOKEN` … say; `settings` come first.
+
+        Raises:
+            ValueError: A variable has a value that means nothing.
+        """
         return cls(**{**environment_settings(environment), **settings})

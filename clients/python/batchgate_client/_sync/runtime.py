@@ -25,7 +25,7 @@ Interrupted = grpc.FutureCancelledError
 
 def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
     """A channel to the gateway. It connects with the first call."""
-    options = channel_options(tls)
+    options = channel_options(address, tls)
     if tls is None:
         return grpc.insecure_channel(address, options=options)
     return grpc.secure_channel(address, tls.credentials(), options=options)

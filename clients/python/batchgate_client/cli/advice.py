@@ -11,6 +11,7 @@ from batchgate_client.cli.connection import Connection
 from batchgate_client.cli.diagnosis import diagnosed
 from batchgate_client.cli.failures import FAILED, UNUSABLE, failure
 from batchgate_client.cli.wording import printable
+from batchgate_client.proxies import host_of, proxy_for
 
 # What to do, by the reason of the error.
 ADVICE = {
@@ -67,6 +68,10 @@ def lines(error: BatchgateError, connection: Connection, client: Client) -> Iter
     message = printable(error.message) or "no word of why"
     if not error.reason and error.code is grpc.StatusCode.UNAVAILABLE:
         yield f"cannot reach the gateway at {printable(connection.address)}"
+        if proxy := proxy_for(connection.address):
+            yield f"  through the proxy {printable(proxy.address)}, which {proxy.variable} names"
+            yield f"  no_proxy={printable(host_of(connection.address))} goes there without it"
+            return
         yield f"  {diagnosed(connection) or message}"
         return
     yield f"{error.reason or error.code.name}: {message}"

@@ -180,9 +180,26 @@ class Connection:
             raise failure(f"--token-file {self.token_file}: holds no token", code=UNUSABLE)
         return token
 
+    def _check_switch(self) -> None:
+        from batchgate_client.environment import contradiction, switch  # noqa: PLC0415
+
+        try:
+            said = switch("TLS", os.environ)
+        except ValueError as error:
+            raise failure(str(error), code=UNUSABLE) from None
+        files = ("tls_ca", "tls_cert", "tls_key")
+        if (
+            said is False
+            and not self.tls
+            and (named := [one for one in files if getattr(self, one)])
+        ):
+            option = f"--{named[0].replace('_', '-')}"
+            raise failure(contradiction(option), code=UNUSABLE)
+
     def _tls(self) -> "Tls | None":
         from batchgate_client import Tls  # noqa: PLC0415
 
+        self._check_switch()
         if not self.speaks_tls:
             return None
         if bool(self.tls_cert) != bool(self.tls_key):
