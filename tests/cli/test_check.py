@@ -1,5 +1,6 @@
 """`batchgate check`: faults of a batch file, each with its line, without a gateway."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -136,3 +137,11 @@ def test_no_server_is_needed(requests: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["line_count"] == "4"
+
+
+async def test_a_file_that_is_something_else(cli: Cli, requests: Path, here: Path) -> None:
+    packed = here / "requests.jsonl.gz"
+    packed.write_bytes(gzip.compress(requests.read_bytes()))
+    done = await cli("check", packed)
+    assert (done.code, done.stderr) == (1, f"batchgate: {packed}: 1 fault\n")
+    assert done.stdout.startswith(f"{packed}: invalid_json_line: the file is compressed with gzip")

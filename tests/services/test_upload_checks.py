@@ -188,3 +188,19 @@ async def test_an_endpoint_is_a_path(gateway: Gateway, provider: str) -> None:
             )
         )
     assert list(failure_of(raised.value).fields) == ["endpoint"]
+
+
+@pytest.mark.parametrize("validate_only", [True, False])
+async def test_a_file_that_is_something_else(gateway: Gateway, validate_only: bool) -> None:
+    """One message says so, and none follows for its lines."""
+    content = json.dumps([json.loads(row(number)) for number in range(500)], indent=2).encode()
+    if validate_only:
+        answer = await checked_upload(gateway, content, validate_only=True, chunk=1000)
+        (issue,) = answer.report.issues
+        assert (issue.line, "a JSON array, not JSON Lines" in issue.message) == (0, True)
+        return
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await checked_upload(gateway, content, chunk=1000)
+    failure = failure_of(raised.value)
+    assert "1 fault, no file was created: file: invalid_json_line: the file is" in failure.message
+    assert list(failure.fields) == ["file"]

@@ -14,8 +14,9 @@ from batchgate_server.jsonl.envelopes import (
     decode_envelopes,
     decode_raw,
 )
+from batchgate_server.jsonl.file_kinds import HEAD, file_kind, shortened
 from batchgate_server.jsonl.halves import carried, decode_halves, without_halves
-from batchgate_server.jsonl.issues import MAX_ISSUES, MISSING, Faulty, Issue
+from batchgate_server.jsonl.issues import BYTE_ORDER_MARK, MAX_ISSUES, MISSING, Faulty, Issue
 from batchgate_server.jsonl.lines import NEWLINE, LineSplitter, are_objects
 from batchgate_server.jsonl.model_names import (
     AMBIGUOUS,
@@ -27,8 +28,10 @@ from batchgate_server.jsonl.model_names import (
 from batchgate_server.jsonl.rewriting import place
 from batchgate_server.jsonl.rules import Rules, formed
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+MARK = b"\xef\xbb\xbf"
 MAX_NAMES = 100
+# Lines after which it is clear that the file is JSON Lines, faulty or not.
+FEW = 2
 # Characters of a name in the report, whose answer must stay small.
 LONGEST_NAME = 256
 # Longer custom_ids are remembered by their digests: a file may be hardly anything else.
@@ -52,6 +55,7 @@ class JsonlChecker:
         self._seen: set[tuple[str, str, str | Absent]] = set()
         self._model: str | None = None
         self._url = rules.compared(rules.endpoint)
+        self._first_lines: list[bytes] = []  # while all are faulty
         self._stopped = False
         self.issues: list[Issue] = []
         self.line_count = 0
@@ -80,7 +84,7 @@ class JsonlChecker:
         sent = self._check(block) if block else b""
         if self._lines.held > self._rules.max_line_bytes and not self.is_full:
             self._number += 1
-            self._too_long()
+            self._too_long(self._lines.begin(HEAD))
         return sent if self._rules.rewrites else chunk
 
     def finish(self) -> bytes:
@@ -92,10 +96,10 @@ class JsonlChecker:
         return sent if self._rules.rewrites else b""
 
     def _check(self, block: bytes) -> bytes:
-        if not self._offset and block.startswith(BYTE_ORDER_MARK):
+        if not self._offset and block.startswith(MARK):
             message = "the file begins with a byte order mark; save it as UTF-8 without one"
-            self._note("byte_order_mark", message, line=1)
-            self._offset, block = len(BYTE_ORDER_MARK), block.removeprefix(BYTE_ORDER_MARK)
+            self._note(BYTE_ORDER_MARK, message, line=1)
+            self._offset, block = len(MARK), block.removeprefix(MARK)
         return block if self._is_fine(block) else b"".join(self._check_each(block))
 
     def _is_fine(self, block: bytes) -> bool:
@@ -139,7 +143,7 @@ class JsonlChecker:
                 return
             self._number += 1
             if len(line) - line.endswith(NEWLINE) > self._rules.max_line_bytes:
-                self._too_long()
+                self._too_long(line)
                 return
             if line.strip(BLANK):
                 self.line_count += 1
@@ -167,6 +171,10 @@ class JsonlChecker:
                 envelope = _envelope_of_halves(line, whole)
             except Faulty as exc:
                 self._note(exc.code, exc.message, param=exc.param, custom_id=exc.custom_id)
+                if exc.unreadable and self.line_count <= FEW:
+                    self._first_lines.append(shortened(line))
+                    if len(self._first_lines) == self.line_count:
+                        self._is_other_file(self._first_lines)
                 return line
         noted = len(self.issues)
         self._judge_id(envelope.custom_id)
@@ -270,7 +278,19 @@ class JsonlChecker:
             line = b"".join((line[:start], new, line[end:]))
         return line
 
-    def _too_long(self) -> None:
+    def _is_other_file(self, first_lines: list[bytes]) -> bool:
+        """Whether all lines are faulty since the file is something else; then only that is said."""
+        if found := file_kind(first_lines):
+            marks = [issue for issue in self.issues if issue.code == BYTE_ORDER_MARK]
+            self.issues[:] = []
+            self._note(*found, line=0, offset=0)
+            self.issues += marks
+            self._stopped = True
+        return bool(found)
+
+    def _too_long(self, line: bytes) -> None:
+        if not self.line_count and self._is_other_file([line[:HEAD]]):
+            return
         limit = self._rules.max_line_bytes
         self._note("line_too_long", f"the line is longer than {limit} bytes")
         self._stopped = True

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 MAX_ISSUES = 100
 MISSING = "missing_required_parameter"
+INVALID_JSON = "invalid_json_line"
+INVALID_UTF8 = "invalid_utf8"
+BYTE_ORDER_MARK = "byte_order_mark"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +30,8 @@ class Faulty(Exception):
         self.message = message
         self.param = param
         self.custom_id = custom_id[:256]
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether the line is no JSON at all, or no object."""
+        return self.code in {INVALID_JSON, INVALID_UTF8}

@@ -48,6 +48,10 @@ class LineSplitter:
         self._hold(chunk[end:])
         return block
 
+    def begin(self, size: int) -> bytes:
+        """The first `size` bytes of the line that is not complete yet."""
+        return b"".join(piece[:size] for piece in self._pieces[:size])[:size]
+
     def rest(self) -> bytes:
         """The last line, if no newline ends it."""
         rest = b"".join(self._pieces)
