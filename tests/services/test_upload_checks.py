@@ -204,3 +204,39 @@ async def test_a_file_that_is_something_else(gateway: Gateway, validate_only: bo
     failure = failure_of(raised.value)
     assert "1 fault, no file was created: file: invalid_json_line: the file is" in failure.message
     assert list(failure.fields) == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("given", "at_openai"),
+    [
+        ("req.json", "req.json.jsonl"),
+        ("REQ.JSONL", "REQ.JSONL.jsonl"),
+        ("requests", "requests.jsonl"),
+        ("requests.jsonl", "requests.jsonl"),
+    ],
+)
+@pytest.mark.parametrize("provider", PROVIDERS)
+async def test_a_name_that_the_provider_takes(
+    gateway: Gateway, provider: str, given: str, at_openai: str
+) -> None:
+    """OpenAI would refuse the others once it has the whole file; Azure OpenAI takes any."""
+    wanted = at_openai if provider == "openai" else given
+    answer = await checked_upload(gateway, row(1), provider=provider, filename=given)
+    assert answer.file.filename == wanted
+    lines = batch_service_pb2.BatchLines(
+        lines=[batch_service_pb2.BatchLine(custom_id="a", body_json='{"model": "gpt-4o"}')]
+    )
+    metadata = batch_service_pb2.SubmitBatchMetadata(
+        provider=provider, endpoint="/v1/chat/completions", filename=given
+    )
+    submitted = await gateway.batches.SubmitBatch(
+        iter(
+            [
+                batch_service_pb2.SubmitBatchRequest(metadata=metadata),
+                batch_service_pb2.SubmitBatchRequest(lines=lines),
+            ]
+        )
+    )
+    assert submitted.file.filename == wanted
+    other = await gateway.upload(b"x", provider=provider, filename="a.txt", purpose="assistants")
+    assert other.file.filename == "a.txt"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from batchgate.v1 import provider_service_pb2
 from batchgate_server.errors import InvalidField
 from batchgate_server.jsonl.rules import Rules, formed
-from batchgate_server.operations import Cursor, NewBatch, Page
+from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import ConfiguredCredential, api_key, bearer
 from batchgate_server.providers.entra import EntraCredential
 from batchgate_server.providers.openai import OpenAIProvider
@@ -85,6 +85,9 @@ class AzureOpenAIProvider(OpenAIProvider):
 
     def _tenancy(self) -> Params:
         return ()
+
+    def _filename(self, new: NewFile) -> str:
+        return new.filename
 
     def _expiry_fields(self, seconds: int | None) -> Params:
         if seconds is None:

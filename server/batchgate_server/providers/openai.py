@@ -42,6 +42,7 @@ from batchgate_server.version import USER_AGENT
 
 # Files whose lines are known to name permitted models.
 MAX_CHECKED = 4096
+JSONL = ".jsonl"
 Model = TypeVar("Model", bound=RestResource)
 # What a batch is in after it was cancelled.
 CANCELLED = {"cancelling", "cancelled"}
@@ -178,7 +179,7 @@ class OpenAIProvider:
         """Upload a file while its content arrives."""
         body = Multipart(
             [("purpose", new.purpose), *self._expiry_fields(new.expires_after_seconds)],
-            filename=new.filename,
+            filename=self._filename(new),
             content_type=new.content_type,
             content=new.content,
         )
@@ -310,6 +311,11 @@ class OpenAIProvider:
         if self.profile.project:
             headers.append(("openai-project", self.profile.project))
         return headers
+
+    def _filename(self, new: NewFile) -> str:
+        # OpenAI refuses a batch file by any other name, and only when it has all of it.
+        needs_ending = new.purpose == "batch" and not new.filename.endswith(JSONL)
+        return new.filename + JSONL if needs_ending else new.filename
 
     def _expiry_fields(self, seconds: int | None) -> Params:
         if seconds is None:
