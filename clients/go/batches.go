@@ -26,14 +26,14 @@ func (c *Client) CreateBatch(
 ) (*batchgatev1.Batch, error) {
 	asked := copyOf(request)
 	asked.Provider = c.orDefault(asked.Provider)
-	response, err := unary(ctx, c, creationTimeout, asked, c.Batches.CreateBatch)
+	response, err := once(ctx, c, creationTimeout, asked, c.Batches.CreateBatch)
 	return response.GetBatch(), err
 }
 
 // GetBatch gets a batch as it is now.
 func (c *Client) GetBatch(ctx context.Context, batchID string) (*batchgatev1.Batch, error) {
 	request := &batchgatev1.GetBatchRequest{Provider: c.settings.provider, BatchId: batchID}
-	response, err := unary(ctx, c, c.settings.timeout, request, c.Batches.GetBatch)
+	response, err := read(ctx, c, c.settings.timeout, request, c.Batches.GetBatch)
 	return response.GetBatch(), err
 }
 
@@ -47,7 +47,7 @@ func (c *Client) ListBatches(
 	return pages(asked.PageToken, func(token string) ([]*batchgatev1.Batch, string, error) {
 		wanted := copyOf(asked)
 		wanted.PageToken = token
-		page, err := unary(ctx, c, c.settings.timeout, wanted, c.Batches.ListBatches)
+		page, err := read(ctx, c, c.settings.timeout, wanted, c.Batches.ListBatches)
 		return page.GetBatches(), page.GetNextPageToken(), err
 	})
 }
@@ -55,7 +55,7 @@ func (c *Client) ListBatches(
 // CancelBatch asks for a batch's end; what is answered already stays.
 func (c *Client) CancelBatch(ctx context.Context, batchID string) (*batchgatev1.Batch, error) {
 	request := &batchgatev1.CancelBatchRequest{Provider: c.settings.provider, BatchId: batchID}
-	response, err := unary(ctx, c, c.settings.timeout, request, c.Batches.CancelBatch)
+	response, err := once(ctx, c, c.settings.timeout, request, c.Batches.CancelBatch)
 	return response.GetBatch(), err
 }
 
@@ -96,7 +96,7 @@ func (c *Client) WaitBatch(
 	request := &batchgatev1.WaitBatchRequest{
 		Provider: c.settings.provider, BatchId: batchID, Timeout: durationpb.New(timeout),
 	}
-	return unary(ctx, c, timeout+waitMargin, request, c.Batches.WaitBatch)
+	return read(ctx, c, timeout+waitMargin, request, c.Batches.WaitBatch)
 }
 
 // Row is a row of a batch to submit; body is anything that encoding/json takes.
@@ -169,7 +169,7 @@ func (c *Client) RetryBatch(
 ) (*batchgatev1.RetryBatchResponse, error) {
 	asked := copyOf(request)
 	asked.Provider = c.orDefault(asked.Provider)
-	return unary(ctx, c, creationTimeout, asked, c.Batches.RetryBatch)
+	return once(ctx, c, creationTimeout, asked, c.Batches.RetryBatch)
 }
 
 // ListProviders lists the profiles that the caller may use; with checkHealth each provider is asked
@@ -178,7 +178,7 @@ func (c *Client) ListProviders(
 	ctx context.Context, checkHealth bool,
 ) ([]*batchgatev1.Provider, error) {
 	request := &batchgatev1.ListProvidersRequest{CheckHealth: checkHealth}
-	response, err := unary(ctx, c, c.settings.timeout, request, c.Providers.ListProviders)
+	response, err := read(ctx, c, c.settings.timeout, request, c.Providers.ListProviders)
 	return response.GetProviders(), err
 }
 
@@ -186,6 +186,6 @@ func (c *Client) ListProviders(
 func (c *Client) Health(ctx context.Context, service string) (bool, error) {
 	request := &grpc_health_v1.HealthCheckRequest{Service: service}
 	check := grpc_health_v1.NewHealthClient(c.connection).Check
-	response, err := unary(ctx, c, c.settings.timeout, request, check)
+	response, err := once(ctx, c, c.settings.timeout, request, check)
 	return response.GetStatus() == grpc_health_v1.HealthCheckResponse_SERVING, err
 }

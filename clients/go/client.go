@@ -2,18 +2,18 @@
 // APIs behind one gRPC endpoint.
 //
 // A Client is for any number of calls at once. Its methods take and return the messages of the
-// contract (package batchgatev1) and fail with *Error. Reads are tried again while the gateway is
-// Unavailable; uploads and creations never are. Watches, results and downloads that break off go on
-// where they were, for as long as the client's patience lasts.
+// contract (package batchgatev1) and fail with *Error. What is safe to repeat is retried where the
+// gateway is Unavailable or says how long to wait (RetryInfo): reads, and creations with a RequestId.
+// Watches, results and downloads resume where they were, for as long as the client's patience lasts.
 package batchgate
 
 import (
 	"context"
-	"crypto/tls"
-	"os"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/experimental"
@@ -32,6 +32,7 @@ const (
 	maxMessageBytes  = 16 << 20
 	keepaliveTime    = 40 * time.Second
 	keepaliveTimeout = 20 * time.Second
+	connectTimeout   = 20 * time.Second
 	// A chunk in few writes: many small ones cost more than all else.
 	writeBufferBytes = 512 << 10
 )
@@ -40,22 +41,9 @@ const (
 // of 256 KiB costs a quarter of the next in its own row, of 1 MiB.
 var bufferBytes = []int{256, 4 << 10, 16 << 10, 32 << 10, 257 << 10, 1 << 20}
 
-// Calls that change nothing: what a gateway in a restart does not answer is asked again. One that comes
-// in the moment of its stop is CANCELLED by gRPC, unread.
-const serviceConfig = `{"methodConfig": [{
-	"name": [
-		{"service": "batchgate.v1.FileService", "method": "GetFile"},
-		{"service": "batchgate.v1.FileService", "method": "ListFiles"},
-		{"service": "batchgate.v1.BatchService", "method": "GetBatch"},
-		{"service": "batchgate.v1.BatchService", "method": "ListBatches"},
-		{"service": "batchgate.v1.BatchService", "method": "WaitBatch"},
-		{"service": "batchgate.v1.ProviderService", "method": "ListProviders"}
-	],
-	"retryPolicy": {
-		"maxAttempts": 4, "initialBackoff": "0.2s", "maxBackoff": "3s", "backoffMultiplier": 3,
-		"retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"]
-	}
-}]}`
+var reconnecting = backoff.Config{
+	BaseDelay: 200 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second,
+}
 
 // Client calls one gateway.
 type Client struct {
@@ -66,57 +54,15 @@ type Client struct {
 
 	connection *grpc.ClientConn
 	settings   settings
-}
-
-type settings struct {
-	provider, token, providerKey string
-	metadata                     []string
-	timeout, patience            time.Duration
-	tls                          *tls.Config
-	dial                         []grpc.DialOption
-}
-
-// Option sets something of a client.
-type Option func(*settings)
-
-// WithProvider sets the profile that calls mean which name none.
-func WithProvider(name string) Option { return func(s *settings) { s.provider = name } }
-
-// WithToken sets the caller's token, sent as "authorization: Bearer …".
-func WithToken(token string) Option { return func(s *settings) { s.token = token } }
-
-// WithProviderKey sets the caller's own key, for a profile with caller_credentials.
-func WithProviderKey(key string) Option { return func(s *settings) { s.providerKey = key } }
-
-// WithMetadata adds metadata to each call, as pairs of key and value.
-func WithMetadata(pairs ...string) Option {
-	return func(s *settings) { s.metadata = append(s.metadata[:len(s.metadata):len(s.metadata)], pairs...) }
-}
-
-// WithTimeout sets the deadline of unary calls whose context has none. The default is one minute;
-// creations have 15.
-func WithTimeout(timeout time.Duration) Option { return func(s *settings) { s.timeout = timeout } }
-
-// WithPatience sets for how long a stream that broke off is begun anew while no gateway answers. The
-// default is five minutes.
-func WithPatience(patience time.Duration) Option {
-	return func(s *settings) { s.patience = patience }
-}
-
-// WithTLS turns TLS on; a certificate in the configuration is the caller's own, for mutual TLS.
-func WithTLS(config *tls.Config) Option { return func(s *settings) { s.tls = config } }
-
-// WithDialOptions adds options of gRPC's own.
-func WithDialOptions(options ...grpc.DialOption) Option {
-	return func(s *settings) { s.dial = append(s.dial, options...) }
+	derived    bool
 }
 
 // New makes a client of the gateway at an address such as "127.0.0.1:50051" or "unix:/path". It
 // connects with the first call.
 func New(address string, options ...Option) (*Client, error) {
-	set := settings{timeout: defaultTimeout, patience: defaultPatience}
+	set := settings{timeout: defaultTimeout, patience: defaultPatience, maxRetries: byDefault}
 	for _, option := range options {
-		option(&set)
+		option.apply(&set)
 	}
 	transport := insecure.NewCredentials()
 	if set.tls != nil {
@@ -124,7 +70,8 @@ func New(address string, options ...Option) (*Client, error) {
 	}
 	dial := append([]grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
-		grpc.WithDefaultServiceConfig(serviceConfig),
+		// A gateway that comes back is found soon.
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnecting, MinConnectTimeout: connectTimeout}),
 		grpc.WithWriteBufferSize(writeBufferBytes),
 		experimental.WithBufferPool(mem.NewTieredBufferPool(bufferBytes...)),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessageBytes)),
@@ -144,32 +91,27 @@ func New(address string, options ...Option) (*Client, error) {
 	}, nil
 }
 
-// FromEnvironment makes a client with what BATCHGATE_ADDRESS, BATCHGATE_TOKEN and BATCHGATE_PROVIDER
-// say; options come first.
-func FromEnvironment(options ...Option) (*Client, error) {
-	address := os.Getenv("BATCHGATE_ADDRESS")
-	if address == "" {
-		address = "127.0.0.1:50051"
-	}
-	given := []Option{
-		WithToken(os.Getenv("BATCHGATE_TOKEN")),
-		WithProvider(os.Getenv("BATCHGATE_PROVIDER")),
-	}
-	return New(address, append(given, options...)...)
-}
-
-// Using is a client on the same connection in which these options count instead. Only the first one
-// is closed.
-func (c *Client) Using(options ...Option) *Client {
+// Using is a client on the same connection in which these options count instead. Closing it does
+// nothing: the connection is closed with the client that New made.
+func (c *Client) Using(options ...CallOption) *Client {
 	other := *c
+	other.derived = true
 	for _, option := range options {
-		option(&other.settings)
+		option.apply(&other.settings)
 	}
 	return &other
 }
 
-// Close closes the connection. Calls that run fail with Canceled.
-func (c *Client) Close() error { return c.connection.Close() }
+// Close closes the connection, also for clients made by Using: calls that run fail with Canceled. On a
+// client made by Using it does nothing.
+func (c *Client) Close() error {
+	if c.derived {
+		return nil
+	}
+	return c.connection.Close()
+}
+
+func (c *Client) closed() bool { return c.connection.GetState() == connectivity.Shutdown }
 
 // outgoing is the context of a call: who calls, in its metadata.
 func (c *Client) outgoing(ctx context.Context) context.Context {
@@ -196,22 +138,4 @@ func (c *Client) orDefault(provider string) string {
 		return c.settings.provider
 	}
 	return provider
-}
-
-// unary makes one call, within timeout where the context has no deadline.
-func unary[Request, Response any](
-	ctx context.Context, c *Client, timeout time.Duration, request *Request,
-	call func(context.Context, *Request, ...grpc.CallOption) (*Response, error),
-) (*Response, error) {
-	if _, bounded := ctx.Deadline(); !bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	var trailer metadata.MD
-	response, err := call(c.outgoing(ctx), request, grpc.Trailer(&trailer))
-	if err != nil {
-		return nil, errorOf(err, trailer)
-	}
-	return response, nil
 }

@@ -1,6 +1,7 @@
 package batchgate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,6 +39,7 @@ type Error struct {
 	ProviderRequestID string
 
 	status *status.Status
+	cause  error
 }
 
 // Violation is one thing that is wrong with a request, or one quota that is used up.
@@ -54,6 +56,10 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("batchgate: %s: %s", words, e.Message)
 }
 
+// Unwrap is context.Canceled or context.DeadlineExceeded where the call ended for that reason on this
+// side, so that errors.Is finds it.
+func (e *Error) Unwrap() error { return e.cause }
+
 // GRPCStatus is the status as it came, for status.FromError and status.Code.
 func (e *Error) GRPCStatus() *status.Status { return e.status }
 
@@ -63,8 +69,21 @@ func IsReason(err error, reason batchgatev1.ErrorReason) bool {
 	return errors.As(err, &failed) && "ERROR_REASON_"+failed.Reason == reason.String()
 }
 
+// causeOf is the error of the context because of which a call ended with that status. A deadline may be
+// over at the gateway a moment before it is here; Canceled without the context's end is the gateway's.
+func causeOf(ctx context.Context, failed *Error) error {
+	switch {
+	case failed.Code == codes.DeadlineExceeded && failed.Reason == "":
+		return context.DeadlineExceeded
+	case failed.Code == codes.Canceled || failed.Code == codes.DeadlineExceeded:
+		return ctx.Err()
+	default:
+		return nil
+	}
+}
+
 // errorOf is the Error for what a stub returned. Errors of no call stay as they are.
-func errorOf(err error, trailer metadata.MD) error {
+func errorOf(ctx context.Context, err error, trailer metadata.MD) error {
 	if err == nil {
 		return nil
 	}
@@ -99,6 +118,7 @@ func errorOf(err error, trailer metadata.MD) error {
 			}
 		}
 	}
+	failed.cause = causeOf(ctx, failed)
 	return failed
 }
 

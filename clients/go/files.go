@@ -133,7 +133,7 @@ func (u upload) requests(
 // GetFile gets what the provider says of a file.
 func (c *Client) GetFile(ctx context.Context, fileID string) (*batchgatev1.File, error) {
 	request := &batchgatev1.GetFileRequest{Provider: c.settings.provider, FileId: fileID}
-	response, err := unary(ctx, c, c.settings.timeout, request, c.Files.GetFile)
+	response, err := read(ctx, c, c.settings.timeout, request, c.Files.GetFile)
 	return response.GetFile(), err
 }
 
@@ -147,7 +147,7 @@ func (c *Client) ListFiles(
 	return pages(asked.PageToken, func(token string) ([]*batchgatev1.File, string, error) {
 		wanted := copyOf(asked)
 		wanted.PageToken = token
-		page, err := unary(ctx, c, c.settings.timeout, wanted, c.Files.ListFiles)
+		page, err := read(ctx, c, c.settings.timeout, wanted, c.Files.ListFiles)
 		return page.GetFiles(), page.GetNextPageToken(), err
 	})
 }
@@ -179,7 +179,7 @@ func pages[Item any](
 // DeleteFile deletes a file.
 func (c *Client) DeleteFile(ctx context.Context, fileID string) (*batchgatev1.DeleteFileResponse, error) {
 	request := &batchgatev1.DeleteFileRequest{Provider: c.settings.provider, FileId: fileID}
-	return unary(ctx, c, c.settings.timeout, request, c.Files.DeleteFile)
+	return once(ctx, c, c.settings.timeout, request, c.Files.DeleteFile)
 }
 
 // DownloadFile reads a file's content from an offset on, at most limit bytes (0: all). Where the

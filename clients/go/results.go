@@ -17,8 +17,8 @@ type Results struct {
 	token   string
 }
 
-// Results begins with the first row that is read. Where the gateway goes away in the middle, it goes
-// on: no row is lost or comes twice. Without WaitUntilDone a batch that has not ended is an error.
+// Results begins with the first row that is read. Where the gateway goes away in the middle, they
+// resume: no row is lost or comes twice. Without WaitUntilDone a batch that has not ended is an error.
 func (c *Client) Results(ctx context.Context, request *batchgatev1.StreamBatchResultsRequest) *Results {
 	asked := copyOf(request)
 	asked.Provider = c.orDefault(asked.Provider)
@@ -29,12 +29,13 @@ func (c *Client) Results(ctx context.Context, request *batchgatev1.StreamBatchRe
 // out; rows given out since then come again.
 func (r *Results) ResumeToken() string { return r.token }
 
-// Messages gives the messages as they come, some hundred rows each. It ends with the first error.
+// Messages gives the rows by messages, some hundred rows each; a row that is cut over several messages is
+// joined before. It ends with the first error.
 func (r *Results) Messages() iter.Seq2[*batchgatev1.StreamBatchResultsResponse, error] {
 	return func(yield func(*batchgatev1.StreamBatchResultsResponse, error) bool) {
 		for message, err := range r.received() {
 			if err == nil {
-				r.token = r.request.ResumeToken
+				r.token = message.ResumeToken
 			}
 			if !yield(message, err) {
 				return
@@ -51,9 +52,12 @@ func (r *Results) All() iter.Seq2[*batchgatev1.BatchResult, error] {
 				yield(nil, err)
 				return
 			}
+			if len(message.Results) == 0 {
+				r.token = message.ResumeToken
+			}
 			for number, row := range message.Results {
 				if number == len(message.Results)-1 {
-					r.token = r.request.ResumeToken
+					r.token = message.ResumeToken
 				}
 				if !yield(row, nil) {
 					return
@@ -63,20 +67,30 @@ func (r *Results) All() iter.Seq2[*batchgatev1.BatchResult, error] {
 	}
 }
 
+// received gives messages whose rows are whole, each once.
 func (r *Results) received() iter.Seq2[*batchgatev1.StreamBatchResultsResponse, error] {
+	rows := rowJoiner{token: r.request.ResumeToken}
 	begin := func(ctx context.Context) (grpc.ServerStreamingClient[batchgatev1.StreamBatchResultsResponse], error) {
-		return r.client.Batches.StreamBatchResults(ctx, r.request)
+		rows.restart()
+		request := copyOf(r.request)
+		request.ResumeToken = rows.token
+		return r.client.Batches.StreamBatchResults(ctx, request)
 	}
 	return func(yield func(*batchgatev1.StreamBatchResultsResponse, error) bool) {
 		for message, err := range received(r.ctx, r.client, begin) {
-			// Before anything else: what breaks off now must not bring these rows again.
-			if token := message.GetResumeToken(); token != "" {
-				r.request = copyOf(r.request)
-				r.request.ResumeToken = token
+			if err == nil {
+				err = rows.add(message)
 			}
-			if !yield(message, err) {
+			if err != nil {
+				yield(nil, err)
 				return
 			}
+			if !yield(message, nil) {
+				return
+			}
+		}
+		if err := rows.end(); err != nil {
+			yield(nil, err)
 		}
 	}
 }

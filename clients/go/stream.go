@@ -5,80 +5,19 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"math/rand/v2"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/connectivity"
 )
 
-const (
-	firstPause   = 200 * time.Millisecond
-	longestPause = 10 * time.Second
-	// Before anything has come a wrong address is more likely than a restart.
-	firstContact = 5 * time.Second
-)
-
-// patience counts what has failed since a stream last brought something.
-type patience struct {
-	limit    time.Duration
-	began    time.Time
-	contact  bool
-	failures int
-}
-
-func (p *patience) progress() { p.contact, p.failures = true, 0 }
-
-// pause is how long to wait before the stream is begun anew; false where that does not help, or has
-// been tried for long.
-func (p *patience) pause(err error, now time.Time) (time.Duration, bool) {
-	var failed *Error
-	if !errors.As(err, &failed) || !passes(failed) {
-		return 0, false
-	}
-	if p.failures == 0 && p.contact {
-		p.began = now
-	}
-	p.failures++
-	limit := p.limit
-	if !p.contact {
-		limit = min(limit, firstContact)
-	}
-	longest := longestPause
-	if p.failures < 7 {
-		longest = min(longest, firstPause<<(p.failures-1))
-	}
-	// Many clients of one gateway that restarts do not come back in step.
-	pause := longest/2 + rand.N(longest/2+1)
-	if failed.RetryAfter != nil {
-		pause = max(pause, *failed.RetryAfter)
-	}
-	return pause, now.Add(pause).Sub(p.began) <= limit
-}
-
-// passes tells whether a failure may be gone when tried again. Without a reason of the contract, what
-// broke off is the connection or something on the way; CANCELLED, which the caller was not, is a call
-// that came in the moment of the gateway's stop.
-func passes(failed *Error) bool {
-	switch failed.Code {
-	case codes.Unavailable:
-		return true
-	case codes.Internal, codes.Unknown, codes.Canceled:
-		return failed.Reason == ""
-	default:
-		return false
-	}
-}
-
-// received gives the messages of a stream that is begun anew where it breaks off. begin makes the
-// call that goes on where the messages so far have ended, nil where nothing is left.
+// received gives the messages of a stream that is restarted where it disconnects. begin makes the call
+// that resumes after the messages so far, nil where nothing is left.
 func received[Message any](
 	ctx context.Context, c *Client,
 	begin func(context.Context) (grpc.ServerStreamingClient[Message], error),
 ) iter.Seq2[*Message, error] {
 	return func(yield func(*Message, error) bool) {
-		waiting := patience{limit: c.settings.patience, began: time.Now()}
+		waiting := patience{limit: c.settings.patience, maxRetries: c.settings.maxRetries, began: time.Now()}
 		for {
 			done, err := receive(ctx, c, begin, &waiting, yield)
 			if done {
@@ -86,16 +25,12 @@ func received[Message any](
 			}
 			pause, again := waiting.pause(err, time.Now())
 			// A closed connection is not one that broke.
-			if !again || c.connection.GetState() == connectivity.Shutdown {
+			if !again || c.closed() {
 				yield(nil, err)
 				return
 			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(pause):
-			}
-			if ctx.Err() != nil {
-				yield(nil, errorOf(ctx.Err(), nil))
+			if err := sleep(ctx, pause); err != nil {
+				yield(nil, errorOf(ctx, err, nil))
 				return
 			}
 		}
@@ -113,7 +48,7 @@ func receive[Message any](
 	defer cancel()
 	stream, err := begin(ctx)
 	if err != nil {
-		return false, errorOf(err, nil)
+		return false, errorOf(ctx, err, nil)
 	}
 	if stream == nil {
 		return true, nil
@@ -124,7 +59,7 @@ func receive[Message any](
 			return true, nil
 		}
 		if err != nil {
-			return false, errorOf(err, stream.Trailer())
+			return false, errorOf(ctx, err, stream.Trailer())
 		}
 		waiting.progress()
 		if !yield(message, nil) {
@@ -143,7 +78,7 @@ func sent[Request, Response any](
 	defer cancel()
 	stream, err := call(ctx)
 	if err != nil {
-		return nil, errorOf(err, nil)
+		return nil, errorOf(ctx, err, nil)
 	}
 	for request, err := range requests {
 		if err != nil {
@@ -161,7 +96,7 @@ func sent[Request, Response any](
 	}
 	response, err := stream.CloseAndRecv()
 	if err != nil {
-		return nil, errorOf(err, stream.Trailer())
+		return nil, errorOf(ctx, err, stream.Trailer())
 	}
 	return response, nil
 }

@@ -57,7 +57,7 @@ func carryOut(path string) error {
 	if err := json.Unmarshal(text, &todo); err != nil {
 		return err
 	}
-	client, err := batchgate.New(todo.Address)
+	client, err := clientFor(todo.Address)
 	if err != nil {
 		return err
 	}
@@ -81,6 +81,14 @@ func carryOut(path string) error {
 	return nil
 }
 
+// clientFor is a client for the address, or without one as the environment says.
+func clientFor(address string) (*batchgate.Client, error) {
+	if address == "" {
+		return batchgate.FromEnvironment()
+	}
+	return batchgate.New(address)
+}
+
 // filled replaces each ${name}; within JSON a variable's text stays one, as none needs an escape.
 func filled(text json.RawMessage, variables map[string]string) []byte {
 	return named.ReplaceAllFunc(text, func(found []byte) []byte {
@@ -93,9 +101,9 @@ func carryOutStep(client *batchgate.Client, given step, variables map[string]str
 	if given.Caller != nil {
 		caller = *given.Caller
 	}
-	options := []batchgate.Option{}
-	if caller != "" {
-		options = append(options, batchgate.WithToken(variables[caller]))
+	options := []batchgate.CallOption{}
+	if token := variables[caller]; token != "" {
+		options = append(options, batchgate.WithToken(token))
 	}
 	for key, value := range given.Headers {
 		options = append(options, batchgate.WithMetadata(key, value))

@@ -45,6 +45,7 @@ func (o operation) carryOut(op string) (answered any, requestID string, err erro
 		"UploadFile": o.upload, "UploadMessages": o.uploadMessages,
 		"SubmitBatch": o.submit, "SubmitMessages": o.submitMessages,
 		"DownloadFile": o.download, "WatchBatch": o.watch, "CancelWatch": o.cancelWatch,
+		"WatchMany": o.watchMany, "DigestResults": o.digestResults,
 		"StreamBatchResults": o.results, "ResumeResults": o.resumeResults,
 		"ListAllFiles": o.listAllFiles, "ListAllBatches": o.listAllBatches,
 	}
