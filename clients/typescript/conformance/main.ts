@@ -5,7 +5,7 @@ import { BatchgateClient, BatchgateError } from "../src/index.js";
 import { carryOut, type Json, type Step } from "./operations.js";
 
 interface Run {
-  readonly address: string;
+  readonly address?: string;
   readonly variables: Record<string, string>;
   readonly steps: Step[];
 }
@@ -49,13 +49,15 @@ function at(answer: unknown, path: string): string {
 
 const run = JSON.parse(readFileSync(process.argv[2] as string, "utf8")) as Run;
 const variables = { ...run.variables };
-const client = new BatchgateClient({ address: run.address });
+const client = run.address
+  ? new BatchgateClient({ address: run.address })
+  : BatchgateClient.fromEnvironment();
 for (const given of run.steps) {
   const { keep = {}, expect: _, ...rest } = given;
   const step = filled(rest, variables);
   const { caller = "token", headers = {} } = step;
-  const token = caller === "" ? "" : (variables[caller] ?? "");
-  const { requestId, ...line } = await lineOf(client.using({ token, metadata: headers }), step);
+  const token = variables[caller] ? { token: variables[caller] } : {};
+  const { requestId, ...line } = await lineOf(client.using({ ...token, metadata: headers }), step);
   const told = "x-request-id" in headers && requestId ? { request_id: requestId } : {};
   console.log(JSON.stringify({ step: step.step, ...line, ...told }));
   for (const [name, path] of Object.entries(keep)) variables[name] = at(line.answer, path);

@@ -217,10 +217,30 @@ async function resumeResults(client: BatchgateClient, step: Step): Promise<Json>
   return summary([...rows, ...rest]);
 }
 
+function sortedById(rows: BatchResult[]): BatchResult[] {
+  return rows.toSorted((a, b) => Buffer.compare(Buffer.from(a.customId), Buffer.from(b.customId)));
+}
+
+/** For rows that are too large to print. */
+async function digestResults(client: BatchgateClient, step: Step): Promise<Json> {
+  const rows = sortedById(await collected(resultsOf(client, step)));
+  const digest = (row: BatchResult): Json => {
+    const body = Buffer.from(row.outcome.case === "response" ? row.outcome.value.bodyJson : "");
+    const sha256 = createHash("sha256").update(body).digest("hex");
+    return { custom_id: row.customId, size_bytes: body.byteLength, sha256 };
+  };
+  return { rows: rows.map(digest) };
+}
+
+/** One batch, many times at once, each to its end. */
+async function watchMany(client: BatchgateClient, step: Step): Promise<Json> {
+  const { count } = step.args;
+  await Promise.all(Array.from({ length: count }, () => watch(client, step)));
+  return { count };
+}
+
 function summary(rows: BatchResult[]): Json {
-  const sorted = rows.toSorted((a, b) =>
-    Buffer.compare(Buffer.from(a.customId), Buffer.from(b.customId)),
-  );
+  const sorted = sortedById(rows);
   const told = { count: rows.length, succeeded: rows.filter((row) => row.succeeded).length };
   if (rows.length <= MOST_RESULTS) {
     return { ...told, results: sorted.map((row) => json(BatchResultSchema, row)) };
@@ -248,6 +268,8 @@ const STREAMS: Record<string, (client: BatchgateClient, step: Step) => Promise<J
   DownloadFile: download,
   WatchBatch: watch,
   CancelWatch: cancelWatch,
+  WatchMany: watchMany,
+  DigestResults: digestResults,
   StreamBatchResults: results,
   ResumeResults: resumeResults,
   ListAllFiles: (client, { args }) =>

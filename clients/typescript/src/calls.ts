@@ -2,8 +2,8 @@
 
 import { type CallOptions, ConnectError } from "@connectrpc/connect";
 import { headersOf, type Identity } from "./connection.js";
-import { BatchgateError, errorOf } from "./errors.js";
-import { Patience, passes } from "./patience.js";
+import { errorOf } from "./errors.js";
+import { type Limits, Patience, repeated } from "./patience.js";
 import { Stop } from "./stop.js";
 
 /** For one call. */
@@ -18,11 +18,9 @@ export interface Options {
 export const TIMEOUT_MS = 60_000;
 export const CREATION_TIMEOUT_MS = 900_000;
 export const PATIENCE_MS = 300_000;
-const ATTEMPTS = 4;
 
-export interface Settings extends Identity {
+export interface Settings extends Identity, Limits {
   readonly timeoutMs: number;
-  readonly patienceMs: number;
 }
 
 /** Makes calls as one caller. */
@@ -48,35 +46,22 @@ export class Calls {
     };
   }
 
-  /** One call that is made once. */
-  async once<Response>(
+  /** One call, which is retried if `safe`: it changes nothing, or has a request id. */
+  async unary<Response>(
     call: (options: CallOptions) => Promise<Response>,
-    options?: Options,
-    timeoutMs: number | undefined = this.settings.timeoutMs,
+    options: Options | undefined,
+    safe: boolean,
+    timeoutMs: number = this.settings.timeoutMs,
   ): Promise<Response> {
-    try {
-      return await call(this.options(options, timeoutMs));
-    } catch (failed) {
-      throw errorOf(failed);
-    }
-  }
-
-  /** One call that changes nothing: while the gateway is unavailable it is made again. */
-  async read<Response>(
-    call: (options: CallOptions) => Promise<Response>,
-    options?: Options,
-    timeoutMs: number | undefined = this.settings.timeoutMs,
-  ): Promise<Response> {
-    const patience = new Patience(this.settings.patienceMs);
-    for (let attempt = 1; ; attempt += 1) {
+    const once = async (left: number): Promise<Response> => {
       try {
-        return await this.once(call, options, timeoutMs);
-      } catch (error) {
-        const passing = error instanceof BatchgateError && passes(error, options?.signal);
-        if (!passing || attempt === ATTEMPTS) throw error;
-        await patience.pause(error, this.#ended(options));
+        return await call(this.options({ ...options, timeoutMs: left }, undefined));
+      } catch (failed) {
+        throw errorOf(failed);
       }
-    }
+    };
+    const bound = options?.timeoutMs ?? timeoutMs;
+    return await (safe ? repeated(once, bound, this.settings, this.#ended(options)) : once(bound));
   }
 
   /**
@@ -120,19 +105,18 @@ export class Calls {
   }
 
   /**
-   * The messages of a stream that is begun anew where it breaks off. `following` makes the call that
-   * goes on where the messages so far have ended; undefined where nothing is left.
+   * The messages of a stream that is restarted where it disconnects. `following` makes the call that
+   * resumes after the messages so far; undefined where nothing is left.
    */
   async *received<Message>(
     following: (options: CallOptions) => AsyncIterable<Message> | undefined,
     options?: Options,
   ): AsyncGenerator<Message, void, undefined> {
-    const patience = new Patience(this.settings.patienceMs);
-    const until =
-      options?.timeoutMs === undefined ? undefined : performance.now() + options.timeoutMs;
+    const patience = new Patience(this.settings);
+    const until = performance.now() + (options?.timeoutMs ?? Infinity);
     for (;;) {
-      const left = until === undefined ? {} : { timeoutMs: until - performance.now() };
-      const messages = following(this.options({ ...options, ...left }, undefined));
+      const left = { ...options, timeoutMs: until - performance.now() };
+      const messages = following(this.options(left, undefined));
       if (messages === undefined) return;
       try {
         for await (const message of messages) {
@@ -141,7 +125,7 @@ export class Calls {
         }
         return;
       } catch (failed) {
-        await patience.pause(errorOf(failed), this.#ended(options));
+        await patience.pause(errorOf(failed), this.#ended(options), until);
       }
     }
   }

@@ -5,6 +5,7 @@ import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, type Client, createClient } from "@connectrpc/connect";
 import { Calls, CREATION_TIMEOUT_MS, type Options, PATIENCE_MS, TIMEOUT_MS } from "./calls.js";
 import { Connection, type Identity, type Tls } from "./connection.js";
+import { environmentOptions } from "./environment.js";
 import { type Batch, BatchSchema } from "./gen/batchgate/v1/batch_pb.js";
 import {
   BatchService,
@@ -47,8 +48,13 @@ export interface ClientOptions extends Identity {
   readonly tls?: Tls;
   /** Of a unary call; streams and uploads have no deadline unless they are given one. */
   readonly timeoutMs?: number;
-  /** For how long streams try to go on while no gateway answers. */
+  /** For how long failures of a stream may follow each other before the last one ends it. */
   readonly patienceMs?: number;
+  /**
+   * How often in a row a call or a stream is retried; 0 means never. By default a call is retried
+   * four times within its deadline, and a stream for as long as its patience lasts.
+   */
+  readonly maxRetries?: number;
 }
 
 /** Of an upload: its metadata, and how it is sent. */
@@ -67,8 +73,8 @@ type Init<Schema extends Parameters<typeof create>[0], Given extends string = ne
 
 /**
  * Calls one gateway, any number of calls at once. Methods give the contract's messages and are
- * rejected with `BatchgateError`s. Reads are tried again while the gateway is UNAVAILABLE; uploads
- * and creations never are.
+ * rejected with `BatchgateError`s. What is safe to repeat is retried where the gateway is UNAVAILABLE or
+ * says how long to wait (RetryInfo): reads, and creations with a `requestId`.
  */
 export class BatchgateClient {
   /** The stub of FileService, for what the methods do not offer. */
@@ -79,10 +85,15 @@ export class BatchgateClient {
   readonly providers: Client<typeof ProviderService>;
   readonly #connection: Connection;
   readonly #calls: Calls;
+  readonly #derived: boolean;
 
   /** It connects with the first call. `connection` is for `using`. */
   constructor(options: ClientOptions = {}, connection?: Connection) {
     const { address = "127.0.0.1:50051", tls, ...identity } = options;
+    if (!((identity.maxRetries ?? 0) >= 0)) {
+      throw new RangeError(`maxRetries is ${identity.maxRetries}: give at least 0`);
+    }
+    this.#derived = connection !== undefined;
     this.#connection = connection ?? new Connection(address, tls);
     const { transport, closing } = this.#connection;
     const settings = { timeoutMs: TIMEOUT_MS, patienceMs: PATIENCE_MS, ...identity };
@@ -92,28 +103,32 @@ export class BatchgateClient {
     this.providers = createClient(ProviderService, transport);
   }
 
-  /** A client with what `BATCHGATE_ADDRESS`, `BATCHGATE_TOKEN` and `BATCHGATE_PROVIDER` say. */
+  /**
+   * A client as the environment says, but for what `options` have: `BATCHGATE_ADDRESS`,
+   * `BATCHGATE_TOKEN` or `BATCHGATE_TOKEN_FILE`, `BATCHGATE_PROVIDER`, `BATCHGATE_TLS` (1, true or on; 0,
+   * false or off), `BATCHGATE_TLS_CA`, `BATCHGATE_TLS_CERT` and `BATCHGATE_TLS_KEY`, paths of PEM files
+   * that each turn TLS on. Empty ones count as unset; anything else in `BATCHGATE_TLS` is an error, and
+   * so is off beside one of the files.
+   */
   static fromEnvironment(options: ClientOptions = {}): BatchgateClient {
-    const { BATCHGATE_ADDRESS, BATCHGATE_TOKEN, BATCHGATE_PROVIDER } = process.env;
-    return new BatchgateClient({
-      ...(BATCHGATE_ADDRESS ? { address: BATCHGATE_ADDRESS } : {}),
-      ...(BATCHGATE_TOKEN ? { token: BATCHGATE_TOKEN } : {}),
-      ...(BATCHGATE_PROVIDER ? { provider: BATCHGATE_PROVIDER } : {}),
-      ...options,
-    });
+    return new BatchgateClient({ ...environmentOptions(process.env), ...options });
   }
 
-  /** A client on the same connection in which these settings count instead. */
+  /**
+   * A client on the same connection in which these settings count instead. Closing it does nothing:
+   * the connection is closed with the first client.
+   */
   using(changes: Omit<ClientOptions, "address" | "tls">): BatchgateClient {
     return new BatchgateClient({ ...this.#calls.settings, ...changes }, this.#connection);
   }
 
   /**
-   * Closes the connection, also of clients that were made of this one: calls that run, and all later
-   * ones, are rejected. An open connection keeps the process for up to 15 idle minutes.
+   * Closes the connection, also for clients made by `using`: calls that run, and all later ones, are
+   * rejected. An open connection keeps the process for up to 15 idle minutes. On a client made by
+   * `using` it does nothing.
    */
   close(): void {
-    this.#connection.close();
+    if (!this.#derived) this.#connection.close();
   }
 
   /** For calls of the stubs: the client's headers and deadline. `errorOf` makes their errors ours. */
@@ -156,7 +171,7 @@ export class BatchgateClient {
   /** What the provider says of a file. */
   async getFile(fileId: string, options?: Options): Promise<File> {
     const request = { provider: this.#calls.provider(options), fileId };
-    const response = await this.#calls.read((o) => this.files.getFile(request, o), options);
+    const response = await this.#calls.unary((o) => this.files.getFile(request, o), options, true);
     return response.file as File;
   }
 
@@ -168,7 +183,7 @@ export class BatchgateClient {
     let pageToken = "";
     do {
       const request = { ...wanted, provider: this.#calls.provider(options), pageToken };
-      const page = await this.#calls.read((o) => this.files.listFiles(request, o), options);
+      const page = await this.#calls.unary((o) => this.files.listFiles(request, o), options, true);
       yield* page.files;
       pageToken = page.nextPageToken;
     } while (pageToken);
@@ -177,7 +192,7 @@ export class BatchgateClient {
   /** Deletes a file. */
   async deleteFile(fileId: string, options?: Options): Promise<DeleteFileResponse> {
     const request = { provider: this.#calls.provider(options), fileId };
-    return await this.#calls.once((o) => this.files.deleteFile(request, o), options);
+    return await this.#calls.unary((o) => this.files.deleteFile(request, o), options, false);
   }
 
   /**
@@ -210,15 +225,20 @@ export class BatchgateClient {
   async createBatch(options: Init<typeof CreateBatchRequestSchema>): Promise<Batch> {
     const { timeoutMs: _, signal: __, ...wanted } = options;
     const request = { ...wanted, provider: this.#calls.provider(options) };
+    const safe = Boolean(options.requestId);
     const create = (o: object) => this.batches.createBatch(request, o);
-    const response = await this.#calls.once(create, options, CREATION_TIMEOUT_MS);
+    const response = await this.#calls.unary(create, options, safe, CREATION_TIMEOUT_MS);
     return response.batch as Batch;
   }
 
   /** A batch as it is now. */
   async getBatch(batchId: string, options?: Options): Promise<Batch> {
     const request = { provider: this.#calls.provider(options), batchId };
-    const response = await this.#calls.read((o) => this.batches.getBatch(request, o), options);
+    const response = await this.#calls.unary(
+      (o) => this.batches.getBatch(request, o),
+      options,
+      true,
+    );
     return response.batch as Batch;
   }
 
@@ -230,7 +250,11 @@ export class BatchgateClient {
     do {
       const page = { pageSize: options.pageSize ?? 0, pageToken };
       const request = { provider: this.#calls.provider(options), ...page };
-      const given = await this.#calls.read((o) => this.batches.listBatches(request, o), options);
+      const given = await this.#calls.unary(
+        (o) => this.batches.listBatches(request, o),
+        options,
+        true,
+      );
       yield* given.batches;
       pageToken = given.nextPageToken;
     } while (pageToken);
@@ -239,7 +263,11 @@ export class BatchgateClient {
   /** Asks for a batch's end; what is answered already stays. */
   async cancelBatch(batchId: string, options?: Options): Promise<Batch> {
     const request = { provider: this.#calls.provider(options), batchId };
-    const response = await this.#calls.once((o) => this.batches.cancelBatch(request, o), options);
+    const response = await this.#calls.unary(
+      (o) => this.batches.cancelBatch(request, o),
+      options,
+      false,
+    );
     return response.batch as Batch;
   }
 
@@ -273,7 +301,7 @@ export class BatchgateClient {
     const timeout = durationFromMs(waitMs);
     const request = { provider: this.#calls.provider(options), batchId, timeout };
     const wait = (o: object) => this.batches.waitBatch(request, o);
-    return await this.#calls.read(wait, options, waitMs + WAIT_MARGIN_MS);
+    return await this.#calls.unary(wait, options, true, waitMs + WAIT_MARGIN_MS);
   }
 
   /**
@@ -316,8 +344,9 @@ export class BatchgateClient {
   ): Promise<RetryBatchResponse> {
     const { timeoutMs: _, signal: __, ...wanted } = options;
     const request = { ...wanted, provider: this.#calls.provider(options), batchId };
+    const safe = Boolean(options.requestId);
     const retry = (o: object) => this.batches.retryBatch(request, o);
-    return await this.#calls.once(retry, options, CREATION_TIMEOUT_MS);
+    return await this.#calls.unary(retry, options, safe, CREATION_TIMEOUT_MS);
   }
 
   /** The profiles that the caller may use; with `checkHealth` each provider is asked now. */
@@ -326,13 +355,13 @@ export class BatchgateClient {
   ): Promise<Provider[]> {
     const request = { checkHealth: options.checkHealth ?? false };
     const list = (o: object) => this.providers.listProviders(request, o);
-    return (await this.#calls.read(list, options)).providers;
+    return (await this.#calls.unary(list, options, true)).providers;
   }
 
   /** Whether the gateway serves, or one service of it. */
   async health(service = "", options?: Options): Promise<boolean> {
     const check = createClient(Health, this.#connection.transport).check;
-    const response = await this.#calls.once((o) => check({ service }, o), options);
+    const response = await this.#calls.unary((o) => check({ service }, o), options, false);
     return response.status === HealthCheckResponse_ServingStatus.SERVING;
   }
 }

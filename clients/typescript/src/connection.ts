@@ -3,6 +3,7 @@
 import { connect as connectSocket } from "node:net";
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { withJson } from "./json.js";
 
 /** TLS to the gateway: PEM texts. `certificate` and `key` are the caller's own, for mutual TLS. */
 export interface Tls {
@@ -52,7 +53,7 @@ export class Connection {
     };
     this.transport = createGrpcTransport({
       baseUrl,
-      interceptors: [whileOpen],
+      interceptors: [whileOpen, withJson],
       sessionManager: this.#sessions,
     });
   }

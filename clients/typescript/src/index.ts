@@ -10,6 +10,7 @@ export * from "./gen/batchgate/v1/error_reason_pb.js";
 export * from "./gen/batchgate/v1/file_pb.js";
 export * from "./gen/batchgate/v1/file_service_pb.js";
 export * from "./gen/batchgate/v1/provider_service_pb.js";
+export { toJson } from "./json.js";
 export { Results } from "./results.js";
 export type { Row, Rows } from "./rows.js";
 export type { Source } from "./sources.js";
