@@ -353,6 +353,41 @@ async def test_what_speaks_for_the_provider_holds_up_all(canned: CannedProvider,
     assert "batch_good" not in canned.asked
 
 
+@pytest.mark.parametrize("headers", [{"retry-after": "1000000000"}, {"retry-after-ms": "1e300"}])
+async def test_a_provider_that_asks_for_years_is_asked_again_in_minutes(
+    canned: CannedProvider, watching: Watching, headers: dict[str, str]
+) -> None:
+    canned.answer = lambda request: httpx.Response(429, headers=headers)
+    async with AsyncExitStack() as stack:
+        (one,) = await watch_all(stack, watching, "batch_1")
+        await eventually(lambda: one.fault)
+        poller = watching._pollers["openai"]
+        timer = poller._timer
+        assert timer is not None
+        now = asyncio.get_running_loop().time()
+        assert now + 100 < timer.when() < now + 400
+        assert poller._open_at == timer.when()
+
+
+async def test_a_wait_that_is_asked_for_one_batch_is_not_anothers(
+    canned: CannedProvider, watching: Watching
+) -> None:
+    """Two that fail are the provider's trouble, but not for as long as each of them is to wait."""
+    canned.answer = lambda request: (
+        httpx.Response(503, headers=FAILING) if "batch_bad" in str(request.url) else None
+    )
+    canned.add("batch_good")
+    async with AsyncExitStack() as stack:
+        (one,) = await watch_all(stack, watching, "batch_bad1")
+        await eventually(lambda: one.fault)
+        (other,) = await watch_all(stack, watching, "batch_bad2")
+        await eventually(lambda: other.fault)
+        (good,) = await watch_all(stack, watching, "batch_good")
+        await seen(good)
+        await eventually(lambda: canned.asked.count("batch_good") > 3)
+    assert canned.asked.count("batch_bad1") == canned.asked.count("batch_bad2") == 1
+
+
 async def test_a_batch_that_vanishes_is_doubted_once(
     canned: CannedProvider, watching: Watching
 ) -> None:

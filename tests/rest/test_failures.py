@@ -44,7 +44,7 @@ WAITS = (
 )
 
 
-@given(headers=st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), WAITS))
+@given(headers=st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms", "date"]), WAITS))
 @example(headers={"retry-after": "Mon, 1 Jan 0001 00:00:00 +2359"})
 @example(headers={"retry-after": "Mon, 1 Jan 9999 00:00:00 -2359"})
 @example(headers={"retry-after": "Mon, 1 Jan 2024 00:00:00 +999999999999"})
@@ -52,6 +52,14 @@ WAITS = (
 def test_any_wait_is_a_number_in_reach_or_none(headers: dict[str, str]) -> None:
     seconds = retry_seconds(headers)
     assert seconds is None or 0 <= seconds <= MAX_RETRY_SECONDS
+
+
+def test_a_date_is_held_against_the_clock_of_who_sends_it() -> None:
+    """Ours may be another, or may just have jumped."""
+    for year in (1999, 2100):
+        date, until = f"Fri, 31 Dec {year} 23:59:59 GMT", f"Sat, 01 Jan {year + 1} 00:00:39 GMT"
+        assert retry_seconds({"retry-after": until, "date": date}) == 40
+        assert retry_seconds({"retry-after": until, "date": "nonsense"}) in {0, MAX_RETRY_SECONDS}
 
 
 def test_a_date_without_a_zone_is_in_utc() -> None:

@@ -311,11 +311,19 @@ class Poller:
         seconds = pause(self._settings, fault, faults=watched.faults, luck=luck())
         watched.fault, watched.due = fault, self._loop.time() + seconds
         if fault.code in PASSING:
-            if (of_list or self._is_general(watched, fault)) and watched.due > self._open_at:
-                # The provider's trouble, not the batch's: all of its batches wait.
-                self._fault, self._open_at = fault, watched.due
+            # The provider's trouble, not the batch's: all of its batches wait.
+            if of_list or self._is_general(watched, fault):
+                self._hold_up(fault, watched.due)
             self._suspect = watched
         self._log(watched, fault, seconds)
+
+    def _hold_up(self, fault: GatewayError, due: float) -> None:
+        """Nobody asks before `due`."""
+        if not isinstance(fault, ProviderRateLimited):
+            # What it asks for with a 5xx it asks for one batch; only a 429 is the account's.
+            due = min(due, self._loop.time() + self._settings.slowest_poll_seconds)
+        if due > self._open_at:
+            self._fault, self._open_at = fault, due
 
     def _is_general(self, watched: Watched, fault: GatewayError) -> bool:
         """Whether what went wrong with one batch would go wrong with the others too."""

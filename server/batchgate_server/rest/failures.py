@@ -35,7 +35,9 @@ from batchgate_server.rest.models import text
 # or in base64; all headers together may have 8 KiB, beyond which the caller would lose the status.
 MAX_MESSAGE_BYTES = 800
 MAX_WORD_BYTES = 200
-MAX_RETRY_SECONDS = 86400.0
+# A provider, or a proxy before it, that asks for more is asked again all the same: nobody sleeps
+# for a day because of one header.
+MAX_RETRY_SECONDS = 300.0
 QUOTA_CODES = {"insufficient_quota", "quotaExceeded"}
 TOKEN_LIMIT = "token_limit_exceeded"  # noqa: S105 - an error code
 # Nothing was done here; a 303, in contrast, may point at what was.
@@ -114,22 +116,31 @@ def _detail(detail: object) -> str:
 
 
 def retry_seconds(headers: Mapping[str, str]) -> float | None:
-    """How long to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date; None if unsaid."""
+    """How long to wait: `retry-after-ms`, or `Retry-After` in seconds or as a date; None if unsaid.
+
+    Never more than `MAX_RETRY_SECONDS`.
+    """
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name, "")
         try:
-            seconds = float(value) * scale
+            seconds = float(headers.get(name, "")) * scale
         except ValueError:
             continue
         if seconds >= 0:
             return min(seconds, MAX_RETRY_SECONDS)
+    when = _moment(headers.get("retry-after", ""))
+    if when is None:
+        return None
+    # By the clock of the one who says it, if that is known: ours may be another.
+    now = _moment(headers.get("date", "")) or datetime.now(UTC)
+    return min(max((when - now).total_seconds(), 0.0), MAX_RETRY_SECONDS)
+
+
+def _moment(written: str) -> datetime | None:
     try:
-        when = parsedate_to_datetime(headers.get("retry-after", ""))
+        moment = parsedate_to_datetime(written)
     except (ValueError, OverflowError):
         return None
-    when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    seconds = (when - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), MAX_RETRY_SECONDS)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def failure(
