@@ -98,12 +98,14 @@ class Call:
         self.spend(size)
 
     def count_sent(self, size: int) -> None:
-        """Count file content that goes to the caller; raises as `spend` does."""
+        """Count file content that goes to the caller; it was spent as it was read."""
         self.sent_bytes += size
-        self.spend(size)
 
     def spend(self, size: int) -> None:
         """Take bytes of files that are moved for the caller from what it may use today.
+
+        These are the bytes that come from it, those that are read at the provider for it, and
+        those that are copied there.
 
         Raises:
             CallerLimit, GatewayOverloaded: they are too many.

@@ -11,7 +11,8 @@ import pytest
 
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate.v1 import file_service_pb2
-from batchgate_server.callers.allowance import Allowance, Kind
+from batchgate_server.callers import allowance
+from batchgate_server.callers.allowance import DAY, Allowance, Kind
 from batchgate_server.errors import CallerLimit, GatewayOverloaded
 from batchgate_server.settings import Limits
 from tests.callers.conftest import OpenTeams
@@ -123,11 +124,35 @@ async def test_calls_per_second(open_teams: OpenTeams, monkeypatch: pytest.Monke
     assert (await failed(teams["a"], "ListProviders")).reason == "CALLER_LIMIT"
 
 
+class Clocks:
+    """Takes the place of `time` in the limits: seconds pass, and the clock on the wall jumps."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, wall: float) -> None:
+        self._wall, self._passed = wall, 1000.0
+        monkeypatch.setattr(allowance, "time", self)
+
+    def monotonic(self) -> float:
+        return self._passed
+
+    def time(self) -> float:
+        return self._wall
+
+    def jump(self, seconds: float) -> None:
+        self._wall += seconds
+
+    def go_on(self, seconds: float) -> None:
+        self._wall += seconds
+        self._passed += seconds
+
+
+# A minute before midnight.
+LATE = 20_000 * DAY + DAY - 60.0
+
+
 async def test_bytes_of_a_day(
     open_teams: OpenTeams, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = 20_000 * 86400.0 + 86400 - 60
-    monkeypatch.setattr(time, "time", lambda: now)
+    clocks = Clocks(monkeypatch, LATE)
     teams = await open_teams(a={"bytes_per_day": 10_000}, b={})
     file = (await teams["a"].upload(b"x" * 6000)).file
     # Cut off while it comes in, so that the provider has no file.
@@ -140,12 +165,31 @@ async def test_bytes_of_a_day(
         await teams["a"].download(file.id)
     assert failure_of(caught.value).reason == "CALLER_LIMIT"
     assert len(await teams["b"].download(file.id)) == 6000
-    now += 60
+    clocks.go_on(60)
     assert len(await teams["a"].download(file.id)) == 6000
-    # A clock that is set back gives nothing anew.
-    now -= 86400
-    with pytest.raises(grpc.aio.AioRpcError):
-        await teams["a"].download(file.id)
+    assert (await refused(teams["a"].upload(b"y" * 6000))).retry_seconds == DAY
+
+
+@pytest.mark.parametrize("jump", [400 * DAY, 7200, -7200, -400 * DAY])
+@pytest.mark.parametrize("is_corrected", [False, True])
+async def test_a_clock_that_jumps_gives_nothing_and_keeps_nothing_back(
+    open_teams: OpenTeams, monkeypatch: pytest.MonkeyPatch, jump: int, is_corrected: bool
+) -> None:
+    clocks = Clocks(monkeypatch, LATE)
+    teams = await open_teams(a={"bytes_per_day": 10_000})
+    await teams["a"].upload(b"x" * 6000, purpose="vision")
+    clocks.jump(jump)
+    failure = await refused(teams["a"].upload(b"x" * 6000, purpose="vision"))
+    assert (failure.reason, failure.retry_seconds) == ("CALLER_LIMIT", 60)
+    # The day after begins as ever, wherever the clock is then; and so does the one after that.
+    for seconds in (60, DAY):
+        clocks.go_on(seconds)
+        await teams["a"].upload(b"x" * 6000, purpose="vision")
+        failure = await refused(teams["a"].upload(b"x" * 6000, purpose="vision"))
+        assert failure.reason == "CALLER_LIMIT"
+        if is_corrected:
+            clocks.jump(-jump)
+            jump = 0
 
 
 async def test_an_exhausted_day_refuses_uploads_at_once(
@@ -173,6 +217,50 @@ async def test_rows_count(open_teams: OpenTeams, account: Account) -> None:
     ]
     assert (await refused(teams["a"].batches.SubmitBatch(iter(messages)))).reason == "CALLER_LIMIT"
     assert await account.file_ids() == []
+
+
+async def test_what_a_retry_reads_counts(open_teams: OpenTeams, account: Account) -> None:
+    """Also where little of it is sent again, or nothing."""
+    teams = await open_teams(a={"bytes_per_day": 20_000}, b={"bytes_per_day": 4_000}, c={})
+    body = '{"model": "m", "sandbox": {"fail": 500}, "pad": "%s"}'
+    rows = [pb.BatchLine(custom_id="failing", body_json=body % "")]
+    rows += [
+        pb.BatchLine(custom_id=f"{n}", body_json='{"model": "m", "messages": []}')
+        for n in range(20)
+    ]
+    messages = [
+        pb.SubmitBatchRequest(metadata=pb.SubmitBatchMetadata(endpoint="/v1/chat/completions")),
+        pb.SubmitBatchRequest(lines=pb.BatchLines(lines=rows)),
+    ]
+    batch = (await teams["c"].batches.SubmitBatch(iter(messages))).batch
+    await teams["c"].batches.WaitBatch(pb.WaitBatchRequest(batch_id=batch.id))
+    done = (await call(teams["c"], "GetBatch", batch_id=batch.id)).batch
+    sizes = {
+        name: (await call(teams["c"], "GetFile", file_id=getattr(done, name))).file.size_bytes
+        for name in ("input_file_id", "output_file_id", "error_file_id")
+    }
+    read = sum(sizes.values())
+    assert sizes["output_file_id"] > 4_000
+    assert read < 20_000
+    before = await account.file_ids()
+    request = pb.RetryBatchRequest(batch_id=batch.id)
+    assert (await refused(teams["b"].batches.RetryBatch(request))).reason == "CALLER_LIMIT"
+    assert await account.file_ids() == before
+    answer = await teams["a"].batches.RetryBatch(request)
+    # What was read and what was sent, and nothing twice.
+    used = read + answer.file.size_bytes
+    await teams["a"].upload(b"x" * (20_000 - used), purpose="vision")
+    assert (await refused(teams["a"].upload(b"x", purpose="vision"))).reason == "CALLER_LIMIT"
+
+
+async def test_results_that_are_read_and_not_wanted_count(open_teams: OpenTeams) -> None:
+    teams = await open_teams(a={"bytes_per_day": 100}, b={})
+    batch = await create(teams["b"], "openai", lines(5))
+    await teams["b"].batches.WaitBatch(pb.WaitBatchRequest(batch_id=batch.id))
+    request = pb.StreamBatchResultsRequest(batch_id=batch.id, filter=pb.RESULT_FILTER_FAILED)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        _ = [message async for message in teams["a"].batches.StreamBatchResults(request)]
+    assert failure_of(caught.value).reason == "CALLER_LIMIT"
 
 
 async def test_results_count(open_teams: OpenTeams) -> None:

@@ -43,11 +43,9 @@ async def ensure_models(provider: OpenAIProvider, file_id: str) -> None:
 
 async def _read(provider: OpenAIProvider, file_id: str, permitted: frozenset[str]) -> None:
     blocks = file_lines(provider, file_id, what="the input file")
-    call = current_call()
     async with aclosing(blocks):
         async for block in blocks:
             for content, number, _ in block:
-                call.spend(len(content or b""))
                 ensure_line(content, number, provider=provider, permitted=permitted)
 
 

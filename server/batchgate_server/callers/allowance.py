@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from math import inf
 
 from batchgate_server.errors import CallerLimit, GatewayOverloaded
 from batchgate_server.settings import Limits
@@ -41,8 +42,9 @@ class Allowance:
         # A bucket that each call fills by one, and that leaks as fast as calls may begin.
         self._level = 0.0
         self._leaked_at = 0.0
-        self._day = 0
+        # Of the day that ends then, by a clock that never jumps.
         self._bytes = 0
+        self._day_ends = -inf
         self.limits = limits
 
     @property
@@ -91,13 +93,14 @@ class Allowance:
         most = self._limits.bytes_per_day
         if most is None:
             return
-        now = time.time()
-        # A clock that is set back gives nothing anew.
-        if (day := int(now // DAY)) > self._day:
-            self._day, self._bytes = day, 0
+        now = time.monotonic()
+        if now >= self._day_ends:
+            # The clock on the wall only says where midnight is, once a day: one that is put forward
+            # and back again neither gives anything anew nor keeps the day from its end.
+            self._bytes, self._day_ends = 0, now + DAY - time.time() % DAY
         if self._bytes + max(size, 1) > most:
             self._refuse(
-                "bytes_per_day", f"used up its {most} bytes of today (UTC)", DAY - now % DAY
+                "bytes_per_day", f"used up its {most} bytes of today (UTC)", self._day_ends - now
             )
         self._bytes += size
 
@@ -109,7 +112,8 @@ class Allowance:
         self._level = max(0.0, self._level - (now - self._leaked_at) * rate)
         self._leaked_at = now
         if (over := self._level + 1 - self._depth) > 0:
-            self._refuse("calls_per_second", f"begun {rate:g} calls in this second", over / rate)
+            seconds = min(over / rate, DAY)
+            self._refuse("calls_per_second", f"begun {rate:g} calls in this second", seconds)
         self._level += 1
 
     def _refuse(self, limit: str, what: str, retry_seconds: float) -> None:

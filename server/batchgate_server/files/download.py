@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Iterator
 
 import httpx
 
+from batchgate_server.call import current_call
 from batchgate_server.errors import (
     GatewayError,
     ProviderBadResponse,
@@ -30,8 +31,12 @@ async def read_content(
     Range requests are documented by no provider: one is tried for an offset, and where it is not
     honoured the bytes before are read and dropped. Offsets beyond the end give nothing. Where the
     answer breaks off another one is asked for, from there on, as often as the profile's `retries`
-    say without any progress.
+    say without any progress. All that comes is counted for the call at hand, whatever it is for.
+
+    Raises:
+        CallerLimit, GatewayOverloaded: it is too much for today.
     """
+    call = current_call()
     reading = _Reading(provider, offset=offset, limit=limit)
     while not reading.is_done():
         before = reading.position
@@ -39,6 +44,7 @@ async def read_content(
             async with provider.file_content(file_id, headers=reading.headers()) as response:
                 reading.begin(response)
                 async for piece in pieces(response):
+                    call.spend(len(piece))
                     for chunk in reading.chunks(piece):
                         yield reading.position, chunk
                         reading.position += len(chunk)
