@@ -55,7 +55,7 @@ async def test_a_long_list(batchgate: Cli, requests: Path) -> None:
 
 
 async def test_faulty_lines_are_told_each(batchgate: Cli, here: Path, account: Account) -> None:
-    (here / "faulty.jsonl").write_text("{\n[]\n")
+    (here / "faulty.jsonl").write_text("1\n[]\n")
     done = await batchgate("files", "upload", "faulty.jsonl")
     assert (done.code, done.stdout) == (2, "")
     first, *rest = done.stderr.splitlines()

@@ -1,6 +1,5 @@
-"""How a channel to the gateway is made: address, TLS, options, and what gRPC tries again by itself."""
+"""How a channel to the gateway is made: address, TLS, options, and what goes along with each call."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,32 +9,6 @@ import grpc
 from batchgate_client.proxies import is_local
 
 DEFAULT_ADDRESS = "127.0.0.1:50051"
-# Calls that change nothing: what a gateway in a restart does not answer is asked again.
-READS = {
-    "FileService": ("GetFile", "ListFiles"),
-    "BatchService": ("GetBatch", "ListBatches", "WaitBatch"),
-    "ProviderService": ("ListProviders",),
-}
-RETRY_POLICY = {
-    "maxAttempts": 4,
-    "initialBackoff": "0.2s",
-    "maxBackoff": "3s",
-    "backoffMultiplier": 3,
-    # A call that comes in the moment of a gateway's stop is CANCELLED by gRPC, unread.
-    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
-}
-SERVICE_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [
-                {"service": f"batchgate.v1.{service}", "method": method}
-                for service, methods in READS.items()
-                for method in methods
-            ],
-            "retryPolicy": RETRY_POLICY,
-        }
-    ]
-}
 MAX_MESSAGE_BYTES = 16 * 2**20
 
 
@@ -76,8 +49,6 @@ def _pem(given: str | Path | bytes | None) -> bytes | None:
 def channel_options(address: str, tls: Tls | None) -> list[tuple[str, Any]]:
     """The options of a channel to the gateway."""
     options: list[tuple[str, Any]] = [
-        ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
-        ("grpc.enable_retries", 1),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         # A watch is silent for up to 30 s; a dead connection is noticed soon after that.
         ("grpc.keepalive_time_ms", 40_000),

@@ -1,5 +1,6 @@
-"""How long a stream that broke off is begun anew: pure, so that it can be tested without waiting."""
+"""Whether and when a call is tried again: pure, so that it can be tested without waiting."""
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -17,16 +18,26 @@ _BROKEN = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CA
 
 
 class Patience:
-    """Counts what has failed since the stream last brought something.
+    """Counts what has failed since the call last brought something.
 
-    `seconds` is how long failures may follow each other before the last of them is the outcome.
+    `seconds` is how long failures may follow each other before the last of them is the outcome, and
+    `max_retries` how many; `from_start`: the seconds count from now on, as those of a deadline do.
     """
 
-    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        max_retries: float = math.inf,
+        from_start: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._seconds = seconds
+        self._max_retries = max_retries
+        self._from_start = from_start
         self._clock = clock
         self._began = clock()
-        self._contact = False
+        self._contact = from_start
         self._failures = 0
 
     def progress(self) -> None:
@@ -35,27 +46,37 @@ class Patience:
         self._failures = 0
 
     def pause(self, error: BatchgateError) -> float:
-        """Seconds to wait before the stream is begun anew.
+        """Seconds to wait before the call is begun anew.
 
         Raises:
             BatchgateError: `error`, where trying again does not help or has been tried for long.
         """
-        if not _passes(error):
+        if not waiting_helps(error) or self._failures >= self._max_retries:
             raise error
         now = self._clock()
-        if not self._failures and self._contact:
+        if not self._failures and self._contact and not self._from_start:
             self._began = now
         self._failures += 1
-        limit = self._seconds if self._contact else min(self._seconds, FIRST_CONTACT_SECONDS)
+        # A reason of the contract shows that the address is a gateway's.
+        known = self._contact or error.reason
+        limit = self._seconds if known else min(self._seconds, FIRST_CONTACT_SECONDS)
         longest = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE)
-        # Many clients of one gateway that restarts do not come back in step.
-        pause = max(random.uniform(longest / 2, longest), error.retry_after or 0)  # noqa: S311
-        if now + pause - self._began > limit:
+        least = error.retry_after or 0.0
+        # Many clients that were refused together do not come back in step.
+        least_jitter, most_jitter = (
+            (0, max(longest, least / 2)) if least else (longest / 2, longest)
+        )
+        pause = least + random.uniform(least_jitter, most_jitter)  # noqa: S311
+        left = self._began + limit - now
+        if least > left or (not least and pause > left):
             raise error
-        return pause
+        return min(pause, left)
 
 
-def _passes(error: BatchgateError) -> bool:
+def waiting_helps(error: BatchgateError) -> bool:
+    """Whether the same call may succeed later: never by RESOURCE_EXHAUSTED alone."""
     if isinstance(error, OutcomeUnknown):
         return False
-    return error.code == grpc.StatusCode.UNAVAILABLE or (not error.reason and error.code in _BROKEN)
+    if error.retry_after is not None or error.code == grpc.StatusCode.UNAVAILABLE:
+        return True
+    return not error.reason and error.code in _BROKEN

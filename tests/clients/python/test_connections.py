@@ -7,6 +7,7 @@ import grpc
 import pytest
 
 from batchgate.v1 import error_reason_pb2
+from batchgate.v1.batch_service_pb2 import ListBatchesRequest
 from batchgate_client import AsyncClient, BatchgateError, Client, Tls, errors
 from batchgate_client.connection import Identity
 from batchgate_client.environment import environment_settings
@@ -100,6 +101,61 @@ async def test_tokens_keys_and_metadata_go_along(
     for wrong in (client.using(token="bg_wrong"), client.using(token="")):
         with pytest.raises(CallerUnauthenticated):
             await wrong.get_batch("batch_none")
+
+
+async def test_tokens_go_along_with_the_stubs_too(
+    open_gateway: OpenGateway, account: Account
+) -> None:
+    gateway = await open_gateway({"providers": profiles(account), "callers": known("team")})
+    request, more = ListBatchesRequest(provider="openai"), (("x-request-id", "mine-2"),)
+    async with AsyncClient(gateway.address, token=token_of("team")) as client:
+        call = client.batches.ListBatches(request, metadata=more)
+        assert not (await call).batches
+        assert dict(await call.trailing_metadata())["x-request-id"] == "mine-2"
+        with pytest.raises(grpc.aio.AioRpcError):
+            await client.using(token="bg_wrong").batches.ListBatches(request)
+
+    def asked() -> None:
+        with Client(gateway.address, token=token_of("team")) as sync:
+            response, sync_call = sync.batches.ListBatches.with_call(request, metadata=more)
+            assert not response.batches
+            assert dict(sync_call.trailing_metadata())["x-request-id"] == "mine-2"
+            assert not sync.batches.ListBatches.future(request, 5).result().batches
+
+    await asyncio.to_thread(asked)
+
+
+async def test_an_async_client_of_a_module_works_in_each_loop(
+    open_gateway: OpenGateway, account: Account
+) -> None:
+    gateway = await open_gateway({"providers": profiles(account)})
+
+    def elsewhere() -> None:
+        # As at a module's top: no loop runs yet.
+        client = AsyncClient(gateway.address)
+        assert asyncio.run(client.health())
+        assert asyncio.run(client.health())
+
+        async def closed() -> bool:
+            healthy = await client.health()
+            await client.close()
+            with pytest.raises(RuntimeError, match="closed"):
+                await client.health()
+            return healthy
+
+        assert asyncio.run(closed())
+
+    await asyncio.to_thread(elsewhere)
+
+
+async def test_an_async_client_in_two_loops_at_once(
+    open_gateway: OpenGateway, account: Account
+) -> None:
+    gateway = await open_gateway({"providers": profiles(account)})
+    async with AsyncClient(gateway.address) as client:
+        own = asyncio.create_task(client.health())
+        assert await asyncio.to_thread(lambda: asyncio.run(client.health()))
+        assert await own
 
 
 def test_no_secret_is_shown() -> None:

@@ -231,7 +231,9 @@ def test_the_gateways_word_on_when_to_come_back_is_kept(fake: Fake, read: Read) 
     _, rpc = fake.taken(FILES, "DownloadFile")
     rpc.terminate((), grpc.StatusCode.OK, "")
     reader.end()
-    assert fake.pauses == [7]
+    # Not all that were refused together come back at once.
+    assert len(fake.pauses) == 1
+    assert 7 <= fake.pauses[0] <= 7 + 3.5
     # Longer than the client's patience: told at once.
     reader = read(fake.client.download_file("file-a"))
     _, rpc = fake.taken(FILES, "DownloadFile")

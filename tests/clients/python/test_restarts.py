@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 
 from batchgate.v1 import batch_pb2
@@ -11,7 +13,7 @@ from batchgate.v1 import batch_service_pb2 as pb
 from batchgate_client.errors import GatewayUnreachable
 from tests.chaos.ports import fixed_port
 from tests.clients.python.conftest import Open
-from tests.conftest import Account
+from tests.conftest import Account, tls
 from tests.process.conftest import GatewayProcess, Start
 
 pytestmark = pytest.mark.slow
@@ -23,8 +25,9 @@ ROWS = 20_000
 class Lives:
     """A gateway at one address that can die and come back."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, **variables: str) -> None:
         self._start = start
+        self._variables = variables
         self.address = f"127.0.0.1:{fixed_port()}"
         self._process: GatewayProcess | None = None
 
@@ -33,6 +36,7 @@ class Lives:
             listen=self.address,
             BATCHGATE_WATCH__FIRST_POLL_SECONDS="0.05",
             BATCHGATE_WATCH__SLOWEST_POLL_SECONDS="0.05",
+            **self._variables,
         )
 
     async def begin_again(self) -> None:
@@ -73,6 +77,40 @@ async def test_a_watch_goes_on(lives: Lives, open_client: Open) -> None:
             await client.cancel_batch(batch_id)
     assert [event for event, _ in events].count(pb.WATCH_EVENT_SNAPSHOT) == 1
     assert events[-1][1] == batch_pb2.BATCH_STATUS_CANCELLED
+
+
+WATCHES = 40
+
+
+async def test_forty_watches_go_on_although_ten_calls_a_second_may_begin(
+    start: Start, open_client: Open, account: Account
+) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WATCHES + 4))
+    lives = Lives(start, BATCHGATE_LIMITS__CALLS_PER_SECOND="10")
+    await lives.begin()
+    client = open_client(lives.address)
+    batch_id = await submitted(client, 4, sandbox_outcome="stalled")
+    watching: set[int] = set()
+    everyone = asyncio.Event()
+
+    async def watch(number: int) -> Any:
+        last: Any = None
+        async for news in client.watch_batch(batch_id):
+            watching.add(number)
+            if len(watching) == WATCHES:
+                everyone.set()
+            last = news.batch.status
+        return last
+
+    watches = [asyncio.create_task(watch(number)) for number in range(WATCHES)]
+    await asyncio.wait_for(everyone.wait(), 60)
+    await lives.begin_again()
+    # At the provider itself, since here calls are scarce.
+    headers = {"authorization": f"Bearer {account.key}"}
+    async with httpx.AsyncClient(verify=tls(), headers=headers) as provider:
+        await provider.post(f"{account.url}/v1/batches/{batch_id}/cancel")
+    ends = await asyncio.wait_for(asyncio.gather(*watches), 120)
+    assert ends == [batch_pb2.BATCH_STATUS_CANCELLED] * WATCHES
 
 
 async def test_results_have_each_row_once(

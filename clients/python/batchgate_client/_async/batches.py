@@ -30,7 +30,7 @@ class AsyncBatchCalls(AsyncCalls):
         provider: str | None = None,
         timeout: float | None = None,
     ) -> batch_pb2.Batch:
-        """Create a batch of an uploaded file. With a `request_id` it is safe to repeat.
+        """Create a batch of an uploaded file. With a `request_id` it is safe to repeat, and repeated.
 
         The deadline is 15 minutes unless `timeout` says else, as the file may have to be
         processed first.
@@ -48,7 +48,11 @@ class AsyncBatchCalls(AsyncCalls):
             request_id=request_id,
         )
         response = await self._unary(
-            self.batches.CreateBatch, request, timeout=timeout, default=CREATION_SECONDS
+            self.batches.CreateBatch,
+            request,
+            timeout=timeout,
+            default=CREATION_SECONDS,
+            repeatable=bool(request_id),
         )
         return response.batch
 
@@ -61,7 +65,8 @@ class AsyncBatchCalls(AsyncCalls):
             ProviderNotFound: There is none of that id.
         """
         request = pb.GetBatchRequest(provider=self._provider(provider), batch_id=batch_id)
-        return (await self._unary(self.batches.GetBatch, request, timeout=timeout)).batch
+        got = await self._unary(self.batches.GetBatch, request, timeout=timeout, repeatable=True)
+        return got.batch
 
     async def list_batches(
         self,
@@ -76,7 +81,9 @@ class AsyncBatchCalls(AsyncCalls):
             request = pb.ListBatchesRequest(
                 provider=self._provider(provider), page_size=page_size, page_token=token
             )
-            page = await self._unary(self.batches.ListBatches, request, timeout=timeout)
+            page = await self._unary(
+                self.batches.ListBatches, request, timeout=timeout, repeatable=True
+            )
             for batch in page.batches:
                 yield batch
             token = page.next_page_token
@@ -126,7 +133,10 @@ class AsyncBatchCalls(AsyncCalls):
             provider=self._provider(provider), batch_id=batch_id, timeout=duration(seconds)
         )
         return await self._unary(
-            self.batches.WaitBatch, request, timeout=seconds + WAIT_MARGIN_SECONDS
+            self.batches.WaitBatch,
+            request,
+            timeout=seconds + WAIT_MARGIN_SECONDS,
+            repeatable=True,
         )
 
     async def submit_batch(
@@ -206,7 +216,7 @@ class AsyncBatchCalls(AsyncCalls):
         provider: str | None = None,
         timeout: float | None = None,
     ) -> pb.RetryBatchResponse:
-        """A new batch of the lines without success. With a `request_id` it is safe to repeat.
+        """A new batch of the lines without success. With a `request_id` it is safe to repeat, and repeated.
 
         Raises:
             ProviderConflict: Nothing is left to retry.
@@ -221,7 +231,11 @@ class AsyncBatchCalls(AsyncCalls):
             request_id=request_id,
         )
         return await self._unary(
-            self.batches.RetryBatch, request, timeout=timeout, default=CREATION_SECONDS
+            self.batches.RetryBatch,
+            request,
+            timeout=timeout,
+            default=CREATION_SECONDS,
+            repeatable=bool(request_id),
         )
 
 

@@ -77,7 +77,8 @@ class AsyncFileCalls(AsyncCalls):
             ProviderNotFound: There is none of that id.
         """
         request = pb.GetFileRequest(provider=self._provider(provider), file_id=file_id)
-        return (await self._unary(self.files.GetFile, request, timeout=timeout)).file
+        got = await self._unary(self.files.GetFile, request, timeout=timeout, repeatable=True)
+        return got.file
 
     async def list_files(
         self,
@@ -98,7 +99,9 @@ class AsyncFileCalls(AsyncCalls):
                 page_size=page_size,
                 page_token=token,
             )
-            page = await self._unary(self.files.ListFiles, request, timeout=timeout)
+            page = await self._unary(
+                self.files.ListFiles, request, timeout=timeout, repeatable=True
+            )
             for file in page.files:
                 yield file
             token = page.next_page_token

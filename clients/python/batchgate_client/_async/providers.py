@@ -16,7 +16,9 @@ class AsyncProviderCalls(AsyncCalls):
     ) -> Sequence[pb.Provider]:
         """The profiles that the caller may use; with `check_health` each provider is asked now."""
         request = pb.ListProvidersRequest(check_health=check_health)
-        response = await self._unary(self.providers.ListProviders, request, timeout=timeout)
+        response = await self._unary(
+            self.providers.ListProviders, request, timeout=timeout, repeatable=True
+        )
         return response.providers
 
     async def health(self, service: str = "", *, timeout: float | None = None) -> bool:

@@ -21,12 +21,53 @@ CHUNKS_AHEAD = 8
 Interrupted = asyncio.CancelledError
 
 
-def open_channel(address: str, tls: Tls | None) -> grpc.aio.Channel:
-    """A channel to the gateway. It connects with the first call."""
-    options = channel_options(address, tls)
-    if tls is None:
-        return grpc.aio.insecure_channel(address, options=options)
-    return grpc.aio.secure_channel(address, tls.credentials(), options=options)
+class Channels:
+    """A channel for each event loop that calls are made in: one of grpc.aio belongs to its loop.
+
+    Each is opened with the first call, so that a client can be made where no loop runs yet.
+    """
+
+    def __init__(self, address: str, tls: Tls | None, given: grpc.aio.Channel | None) -> None:
+        self._address = address
+        self._options = channel_options(address, tls)
+        self._credentials = tls.credentials() if tls and given is None else None
+        self._given = given
+        self._opened: dict[asyncio.AbstractEventLoop, grpc.aio.Channel] = {}
+        self._closed = False
+
+    def current(self) -> grpc.aio.Channel:
+        """The running loop's.
+
+        Raises:
+            RuntimeError: The client is closed.
+        """
+        if self._given is not None:
+            return self._given
+        loop = asyncio.get_running_loop()
+        if self._closed:
+            message = "the client is closed"
+            raise RuntimeError(message)
+        if loop not in self._opened:
+            for ended in [one for one in self._opened if one.is_closed()]:
+                del self._opened[ended]
+            self._opened[loop] = self._open()
+        return self._opened[loop]
+
+    def _open(self) -> grpc.aio.Channel:
+        if self._credentials is None:
+            return grpc.aio.insecure_channel(self._address, options=self._options)
+        return grpc.aio.secure_channel(self._address, self._credentials, options=self._options)
+
+    async def close(self) -> None:
+        """Close all, unless the caller gave one."""
+        self._closed = True
+        while self._opened:
+            loop, channel = self._opened.popitem()
+            if loop is asyncio.get_running_loop():
+                await channel.close()
+            elif loop.is_running():
+                closing = asyncio.run_coroutine_threadsafe(channel.close(), loop)
+                await asyncio.wrap_future(closing)
 
 
 def begin(method: Callable[..., Any], request: object, **options: object) -> Any:  # noqa: ANN401 - a call of grpc.aio

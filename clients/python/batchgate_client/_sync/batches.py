@@ -31,7 +31,7 @@ class BatchCalls(Calls):
         provider: str | None = None,
         timeout: float | None = None,
     ) -> batch_pb2.Batch:
-        """Create a batch of an uploaded file. With a `request_id` it is safe to repeat.
+        """Create a batch of an uploaded file. With a `request_id` it is safe to repeat, and repeated.
 
         The deadline is 15 minutes unless `timeout` says else, as the file may have to be
         processed first.
@@ -49,7 +49,11 @@ class BatchCalls(Calls):
             request_id=request_id,
         )
         response = self._unary(
-            self.batches.CreateBatch, request, timeout=timeout, default=CREATION_SECONDS
+            self.batches.CreateBatch,
+            request,
+            timeout=timeout,
+            default=CREATION_SECONDS,
+            repeatable=bool(request_id),
         )
         return response.batch
 
@@ -62,7 +66,8 @@ class BatchCalls(Calls):
             ProviderNotFound: There is none of that id.
         """
         request = pb.GetBatchRequest(provider=self._provider(provider), batch_id=batch_id)
-        return (self._unary(self.batches.GetBatch, request, timeout=timeout)).batch
+        got = self._unary(self.batches.GetBatch, request, timeout=timeout, repeatable=True)
+        return got.batch
 
     def list_batches(
         self,
@@ -77,7 +82,7 @@ class BatchCalls(Calls):
             request = pb.ListBatchesRequest(
                 provider=self._provider(provider), page_size=page_size, page_token=token
             )
-            page = self._unary(self.batches.ListBatches, request, timeout=timeout)
+            page = self._unary(self.batches.ListBatches, request, timeout=timeout, repeatable=True)
             for batch in page.batches:
                 yield batch
             token = page.next_page_token
@@ -126,7 +131,12 @@ class BatchCalls(Calls):
         request = pb.WaitBatchRequest(
             provider=self._provider(provider), batch_id=batch_id, timeout=duration(seconds)
         )
-        return self._unary(self.batches.WaitBatch, request, timeout=seconds + WAIT_MARGIN_SECONDS)
+        return self._unary(
+            self.batches.WaitBatch,
+            request,
+            timeout=seconds + WAIT_MARGIN_SECONDS,
+            repeatable=True,
+        )
 
     def submit_batch(
         self,
@@ -205,7 +215,7 @@ class BatchCalls(Calls):
         provider: str | None = None,
         timeout: float | None = None,
     ) -> pb.RetryBatchResponse:
-        """A new batch of the lines without success. With a `request_id` it is safe to repeat.
+        """A new batch of the lines without success. With a `request_id` it is safe to repeat, and repeated.
 
         Raises:
             ProviderConflict: Nothing is left to retry.
@@ -220,7 +230,11 @@ class BatchCalls(Calls):
             request_id=request_id,
         )
         return self._unary(
-            self.batches.RetryBatch, request, timeout=timeout, default=CREATION_SECONDS
+            self.batches.RetryBatch,
+            request,
+            timeout=timeout,
+            default=CREATION_SECONDS,
+            repeatable=bool(request_id),
         )
 
 

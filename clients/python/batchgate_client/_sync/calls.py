@@ -6,14 +6,15 @@ import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 import grpc
 
 from batchgate.v1.batch_service_pb2_grpc import BatchServiceStub
 from batchgate.v1.file_service_pb2_grpc import FileServiceStub
 from batchgate.v1.provider_service_pb2_grpc import ProviderServiceStub
-from batchgate_client._sync.runtime import Interrupted, begin, open_channel, result_of, sleep
+from batchgate_client._sync.runtime import Channels, Interrupted, begin, result_of, sleep
+from batchgate_client.bound import BoundChannel
 from batchgate_client.connection import DEFAULT_ADDRESS, Identity, Tls
 from batchgate_client.errors import BatchgateError, error_of
 from batchgate_client.patience import Patience
@@ -24,6 +25,10 @@ Response = TypeVar("Response")
 Stream = Callable[..., Any]
 
 TIMEOUT_SECONDS, CREATION_SECONDS, PATIENCE_SECONDS = 60.0, 900.0, 300.0
+# Of a unary call; the pauses between them take some seconds together.
+MAX_RETRIES = 4
+# What is left of a deadline that is over: the call fails with it.
+LEAST_SECONDS = 0.001
 
 
 class Calls:
@@ -40,22 +45,29 @@ class Calls:
         provider: str = "",
         token: str | None = None,
         tls: Tls | None = None,
-        timeout: float = TIMEOUT_SECONDS,
+        timeout: float | None = None,
         patience: float = PATIENCE_SECONDS,
+        max_retries: int | None = None,
         provider_key: str | None = None,
         metadata: tuple[tuple[str, str], ...] = (),
         channel: grpc.Channel | None = None,
     ) -> None:
-        self._identity = Identity(provider, token, provider_key, metadata)
         self._timeout = timeout
         self._patience = patience
+        self._max_retries = max_retries
         self._own_channel = channel is None
         self._proxy = proxy_for(address) if channel is None else None
         # Shared with the clients that are made of this one.
         self._closed = threading.Event()
-        self._channel = channel if channel is not None else open_channel(address, tls)
+        self._channels = Channels(address, tls, channel)
+        self._bind(Identity(provider, token, provider_key, metadata))
+
+    def _bind(self, identity: Identity) -> None:
+        self._identity = identity
+        bound = BoundChannel(self._channels.current, identity.headers())
+        self._channel = cast("grpc.Channel", bound)
         self.files = FileServiceStub(self._channel)
-        """The stub of FileService, for what the methods here do not offer."""
+        """The stub of FileService, for what the methods here do not offer. Tokens go along."""
         self.batches = BatchServiceStub(self._channel)
         """The stub of BatchService."""
         self.providers = ProviderServiceStub(self._channel)
@@ -74,22 +86,25 @@ class Calls:
 
         It is not to be closed; the first one is.
         """
-        given = {"provider": provider, "token": token, "provider_key": provider_key}
-        changes: dict[str, Any] = {**given, "metadata": metadata}
+        changes: dict[str, Any] = {
+            "provider": provider,
+            "token": token,
+            "provider_key": provider_key,
+            "metadata": metadata,
+        }
         other: Self = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other._own_channel = False
         other._timeout = self._timeout if timeout is None else timeout
-        other._identity = dataclasses.replace(
-            self._identity, **{name: one for name, one in changes.items() if one is not None}
-        )
+        given = {name: one for name, one in changes.items() if one is not None}
+        other._bind(dataclasses.replace(self._identity, **given))
         return other
 
     def close(self) -> None:
         """Close the channel, unless it was given by the caller."""
         if self._own_channel:
             self._closed.set()
-            self._channel.close()
+            self._channels.close()
 
     def __enter__(self) -> Self:
         """The client itself."""
@@ -105,10 +120,9 @@ class Calls:
     def _error(self, failed: grpc.RpcError) -> BatchgateError:
         return error_of(failed, self._proxy)
 
-    def _options(self, timeout: float | None, default: float | None) -> dict[str, Any]:
-        seconds = default if timeout is None else timeout
-        bounded = None if seconds is None or math.isinf(seconds) else seconds
-        return {"timeout": bounded, "metadata": self._identity.headers()}
+    def _pause(self, seconds: float, error: BatchgateError) -> None:  # noqa: ARG002 - the command line tells it
+        """Wait before something is tried again that failed with `error`."""
+        self._sleep(seconds)
 
     def _unary(
         self,
@@ -116,14 +130,30 @@ class Calls:
         request: object,
         *,
         timeout: float | None,
-        default: float | None = None,
+        default: float = TIMEOUT_SECONDS,
+        repeatable: bool = False,
     ) -> Response:
-        """One call; `default` is its timeout where it is not the client's."""
-        options = self._options(timeout, self._timeout if default is None else default)
-        try:
-            return method(request, **options)
-        except grpc.RpcError as failed:
-            raise self._error(failed) from failed
+        """One call; `default` is its timeout where neither it nor the client has one.
+
+        One that is `repeatable` is tried again where waiting helps, within its timeout.
+        """
+        seconds = next(one for one in (timeout, self._timeout, default) if one is not None)
+        began = self._clock()
+        most = MAX_RETRIES if self._max_retries is None else self._max_retries
+        patience = Patience(
+            seconds, max_retries=most if repeatable else 0, from_start=True, clock=self._clock
+        )
+        left = seconds
+        while True:
+            try:
+                return method(request, timeout=_bounded(left))
+            except grpc.RpcError as failed:
+                error = self._error(failed)
+                if self._closed.is_set():
+                    raise error from failed
+                pause = patience.pause(error)
+            self._pause(pause, error)
+            left = max(began + seconds - self._clock(), LEAST_SECONDS)
 
     def _sent(
         self,
@@ -134,7 +164,7 @@ class Calls:
     ) -> Response:
         """One call whose caller streams. What fails while reading the caller's own source is raised as it is."""
         watched = _Watched(requests)
-        call = begin(method, watched.requests(), **self._options(timeout, None))
+        call = begin(method, watched.requests(), timeout=_bounded(timeout))
         watched.begun(call)
         try:
             response: Response = result_of(call)
@@ -158,21 +188,31 @@ class Calls:
         `following` gives the method and the request, which goes on where the messages so far have
         ended; None where nothing is left.
         """
-        patience = Patience(self._patience, clock=self._clock)
+        most = math.inf if self._max_retries is None else self._max_retries
+        patience = Patience(self._patience, max_retries=most, clock=self._clock)
+        end = math.inf if timeout is None else self._clock() + timeout
+        left = timeout
         while (next_call := following()) is not None:
             method, request = next_call
-            call = begin(method, request, **self._options(timeout, None))
+            call = begin(method, request, timeout=_bounded(left))
             try:
                 for message in call:
                     patience.progress()
                     yield message
                 return
             except grpc.RpcError as failed:
+                error = self._error(failed)
                 if self._closed.is_set():
-                    raise self._error(failed) from None
-                self._sleep(patience.pause(self._error(failed)))
+                    raise error from None
+                pause = min(patience.pause(error), max(end - self._clock(), 0))
             finally:
                 call.cancel()
+            self._pause(pause, error)
+            left = max(end - self._clock(), LEAST_SECONDS)
+
+
+def _bounded(seconds: float | None) -> float | None:
+    return None if seconds is None or math.isinf(seconds) else seconds
 
 
 class _Watched:

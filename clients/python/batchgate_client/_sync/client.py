@@ -18,15 +18,19 @@ class Client(FileCalls, BatchCalls, ProviderCalls):
         provider: The profile that calls mean which name none; empty for the gateway's default.
         token: Sent as `authorization: Bearer …`.
         tls: None for plaintext.
-        timeout: Seconds of a unary call. Streams and uploads have no deadline unless they are
-            given one; creations have 15 minutes.
+        timeout: Seconds of a unary call; None means 60, and 15 minutes for creations. Streams and
+            uploads have no deadline unless they are given one.
         patience: Seconds for which streams try to go on while no gateway answers.
+        max_retries: How often in a row a call is tried again; None means 4 times, and streams as
+            long as `patience` lasts. 0 means never.
         provider_key: The caller's own key, for a profile with `caller_credentials`.
         metadata: More metadata of each call, such as `(("x-request-id", "…"),)`.
         channel: One of the caller's own, in place of `address` and `tls`.
 
-    Reads are tried again while the gateway is UNAVAILABLE, uploads and creations never. Methods
-    return the contract's messages and raise `BatchgateError`s.
+    Reads, and creations with a `request_id`, are tried again where waiting helps: while the gateway is
+    UNAVAILABLE, or as its RetryInfo says. Uploads and other creations never are. Methods return the
+    contract's messages and raise `BatchgateError`s. An async client can be made anywhere, also where no
+    event loop runs yet, and used in several.
     """
 
     @classmethod

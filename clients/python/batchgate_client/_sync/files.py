@@ -78,7 +78,8 @@ class FileCalls(Calls):
             ProviderNotFound: There is none of that id.
         """
         request = pb.GetFileRequest(provider=self._provider(provider), file_id=file_id)
-        return (self._unary(self.files.GetFile, request, timeout=timeout)).file
+        got = self._unary(self.files.GetFile, request, timeout=timeout, repeatable=True)
+        return got.file
 
     def list_files(
         self,
@@ -99,7 +100,7 @@ class FileCalls(Calls):
                 page_size=page_size,
                 page_token=token,
             )
-            page = self._unary(self.files.ListFiles, request, timeout=timeout)
+            page = self._unary(self.files.ListFiles, request, timeout=timeout, repeatable=True)
             for file in page.files:
                 yield file
             token = page.next_page_token

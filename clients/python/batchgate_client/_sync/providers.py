@@ -17,7 +17,9 @@ class ProviderCalls(Calls):
     ) -> Sequence[pb.Provider]:
         """The profiles that the caller may use; with `check_health` each provider is asked now."""
         request = pb.ListProvidersRequest(check_health=check_health)
-        response = self._unary(self.providers.ListProviders, request, timeout=timeout)
+        response = self._unary(
+            self.providers.ListProviders, request, timeout=timeout, repeatable=True
+        )
         return response.providers
 
     def health(self, service: str = "", *, timeout: float | None = None) -> bool:

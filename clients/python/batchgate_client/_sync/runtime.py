@@ -23,12 +23,27 @@ sleep: Callable[[float], None] = time.sleep
 Interrupted = grpc.FutureCancelledError
 
 
-def open_channel(address: str, tls: Tls | None) -> grpc.Channel:
-    """A channel to the gateway. It connects with the first call."""
-    options = channel_options(address, tls)
-    if tls is None:
-        return grpc.insecure_channel(address, options=options)
-    return grpc.secure_channel(address, tls.credentials(), options=options)
+class Channels:
+    """The channel of a client; it connects with the first call."""
+
+    def __init__(self, address: str, tls: Tls | None, given: grpc.Channel | None) -> None:
+        self._given = given
+        options = channel_options(address, tls)
+        if given is not None:
+            self._channel = given
+        elif tls is None:
+            self._channel = grpc.insecure_channel(address, options=options)
+        else:
+            self._channel = grpc.secure_channel(address, tls.credentials(), options=options)
+
+    def current(self) -> grpc.Channel:
+        """The channel."""
+        return self._channel
+
+    def close(self) -> None:
+        """Close it, unless the caller gave it."""
+        if self._given is None:
+            self._channel.close()
 
 
 def begin(method: Any, request: object, **options: object) -> Any:
@@ -37,8 +52,7 @@ def begin(method: Any, request: object, **options: object) -> Any:
     It begins in a thread, since a signal's handler raises in the main one only: an interrupt between
     gRPC's own steps would leave a call that nothing ends, and closing the channel waits for that.
     """
-    sends = isinstance(method, grpc.StreamUnaryMultiCallable)
-    start = partial(method.future if sends else method, request, **options)
+    start = partial(method.future if method.kind == "stream_unary" else method, request, **options)
     if threading.current_thread() is not threading.main_thread():
         return start()
     with ThreadPoolExecutor(1, "batchgate-begin") as beginning:

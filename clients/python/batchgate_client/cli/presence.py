@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any
 
-from batchgate_client import Client
+from batchgate_client import BatchgateError, Client
 
 BROKEN_OFF = "the connection broke off"
 
@@ -35,8 +35,8 @@ class PatientClient(Client):
         """An answer came."""
         self._change("")
 
-    def _sleep(self, seconds: float) -> None:
-        self.pause(seconds)
+    def _pause(self, seconds: float, error: BatchgateError) -> None:
+        self.pause(seconds, why=error.reason or BROKEN_OFF)
 
     def _received(
         self, following: Callable[[], Any], *, timeout: float | None
