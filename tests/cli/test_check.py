@@ -145,3 +145,18 @@ async def test_a_file_that_is_something_else(cli: Cli, requests: Path, here: Pat
     done = await cli("check", packed)
     assert (done.code, done.stderr) == (1, f"batchgate: {packed}: 1 fault\n")
     assert done.stdout.startswith(f"{packed}: invalid_json_line: the file is compressed with gzip")
+
+
+async def test_warnings_are_no_faults(cli: Cli, here: Path) -> None:
+    file = here / "streams.jsonl"
+    asks = [line(str(n)).replace(b'"messages"', b'"stream": true, "messages"') for n in range(9)]
+    file.write_bytes(line("a") + b"".join(asks))
+    done = await cli("check", file)
+    assert (done.code, done.stderr) == (0, "")
+    *warnings, last = done.stdout.splitlines()
+    assert [one.split(": ")[:3] for one in warnings[:3]] == [
+        [f"{file}:{number}", "warning", "unsupported_value"] for number in (2, 3, 4)
+    ]
+    assert warnings[3:] == [f"{file}: warning: and 6 lines like these"]
+    assert last.endswith(": no faults")
+    assert len((await cli("check", file, "--json")).json["warnings"]) == 9

@@ -113,6 +113,15 @@ async def test_what_is_no_batch_file(
     assert not await account.file_ids()
 
 
+async def test_warnings_are_shown_and_sent(batchgate: Cli, here: Path) -> None:
+    asks = line("a").replace(b'"messages"', b'"stream": true, "messages"')
+    (here / "requests.jsonl").write_bytes(asks)
+    done = await batchgate("run", "requests.jsonl")
+    assert done.code == 0, done.stderr
+    warning, *_ = [one for one in done.stderr.splitlines() if one.startswith("warning")]
+    assert warning.split(maxsplit=1)[1].startswith("requests.jsonl:1: unsupported_value: ")
+
+
 async def test_faulty_lines_are_not_sent(batchgate: Cli, here: Path, account: Account) -> None:
     (here / "requests.jsonl").write_bytes(line("a") + line("a") + b"{\n")
     refused = await batchgate("run", "requests.jsonl")

@@ -331,3 +331,26 @@ def test_names_with_halves_are_compared_as_they_are() -> None:
 )
 def test_a_half_hides_no_other_fault(bad: bytes, code: str, param: str) -> None:
     assert codes(check(half(bad))) == [(1, code, param)]
+
+
+@pytest.mark.parametrize(
+    ("stream", "warns"),
+    [("true", True), (" true ", True), ("false", False), ("null", False), ('"true"', False)],
+)
+@pytest.mark.parametrize("sizes", [(), (180,), (1,) * 400])
+def test_a_stream_is_warned_of(stream: str, warns: bool, sizes: tuple[int, ...]) -> None:
+    body = b'{"stream":%b,"model": "m", "messages": []}' % stream.encode()
+    asks = line("b").replace(b'{"model": "m", "messages": []}', body)
+    first = line("a") + b"\n"
+    checker = check(first + asks + b"\n" + line("c"), sizes=sizes)
+    assert checker.issues == []
+    expected = [(2, len(first), "unsupported_value", "body.stream", "b")] if warns else []
+    assert [
+        (one.line, one.byte_offset, one.code, one.param, one.custom_id) for one in checker.warnings
+    ] == expected
+
+
+def test_no_more_than_a_hundred_warnings() -> None:
+    asks = [line(str(n), body={"model": "m", "stream": True}) + b"\n" for n in range(150)]
+    checker = check(b"".join(asks), rules=replace(RULES, max_lines=200), sizes=(5000, 5000))
+    assert (len(checker.warnings), checker.line_count, checker.issues) == (100, 150, [])

@@ -472,3 +472,17 @@ async def test_a_row_without_a_model(
     assert await nothing_left(account, "openai")
     moderation = Row(custom_id="a", body_json='{"input": "x"}')
     await submit(gateway, metadata(model="", endpoint="/v1/moderations"), lines(moderation))
+
+
+async def test_a_row_that_asks_for_a_stream_is_warned_of(gateway: Gateway) -> None:
+    struct = ParseDict(body(model="gpt-4o-mini", stream=True), Struct())
+    rows = [row("a", stream=False), row("b", stream=True), Row(custom_id="c", body_struct=struct)]
+    answer = await submit(gateway, metadata(), lines(*rows))
+    content = await gateway.download(answer.file.id)
+    warnings = answer.report.warnings
+    assert [(one.line, one.custom_id, one.param) for one in warnings] == [
+        (2, "b", "body.stream"),
+        (3, "c", "body.stream"),
+    ]
+    assert all(content[one.byte_offset :].startswith(b'{"custom_id":') for one in warnings)
+    assert content[warnings[0].byte_offset :].startswith(b'{"custom_id":"b"')

@@ -240,3 +240,17 @@ async def test_a_name_that_the_provider_takes(
     assert submitted.file.filename == wanted
     other = await gateway.upload(b"x", provider=provider, filename="a.txt", purpose="assistants")
     assert other.file.filename == "a.txt"
+
+
+STREAMS = row(2, body={"model": "gpt-4o-mini", "messages": [], "stream": True})
+
+
+@pytest.mark.parametrize("validate_only", [True, False])
+async def test_a_stream_is_a_warning(gateway: Gateway, validate_only: bool) -> None:
+    answer = await checked_upload(gateway, row(1) + STREAMS, validate_only=validate_only)
+    assert answer.HasField("file") is not validate_only
+    assert not answer.report.issues
+    (warning,) = answer.report.warnings
+    assert (warning.line, warning.byte_offset) == (2, len(row(1)))
+    assert (warning.code, warning.param) == ("unsupported_value", "body.stream")
+    assert (warning.custom_id, '"stream": true' in warning.message) == ("row-2", True)

@@ -10,13 +10,14 @@ from batchgate_server.batches.uploaded import create_from_upload
 from batchgate_server.call import current_call
 from batchgate_server.errors import FileTooLarge, InvalidJsonl, UploadProtocol, Violation
 from batchgate_server.jsonl.checker import LONGEST_NAME
-from batchgate_server.jsonl.issues import MISSING
+from batchgate_server.jsonl.issues import MISSING, Issue, streaming
 from batchgate_server.jsonl.model_names import AMBIGUOUS, NOT_ALLOWED, is_ambiguous, name_fault
 from batchgate_server.jsonl.rules import formed
 from batchgate_server.operations import NewBatch, NewFile
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch, RestFile
 from batchgate_server.translation.identifiers import checked_filename
+from batchgate_server.translation.jsonl import issue_message
 from batchgate_server.translation.rows import Line, RowFault, RowWriter
 from batchgate_server.translation.times import whole_seconds
 
@@ -100,6 +101,8 @@ class Rows:
         self._sent_model = ""
         self._rewritten = 0
         self._faults: list[Violation] = []
+        self._warnings: list[Issue] = []
+        self._made_bytes = 0
         self._rows = 0
         self._received_bytes = 0
         self._sent_bytes = 0
@@ -141,6 +144,7 @@ class Rows:
             models=self._models,
             urls=[self._endpoint],
             rewritten_lines=self._rewritten,
+            warnings=map(issue_message, self._warnings),
         )
 
     def _lines(self, message: pb.SubmitBatchRequest) -> list[bytes]:
@@ -171,6 +175,15 @@ class Rows:
             if line.model:
                 self._models[line.model[:LONGEST_NAME]] = None
             self._rewritten += line.sent_model != line.model
+            if line.streams and len(self._warnings) < MAX_FAULTS:
+                self._warnings.append(
+                    streaming(
+                        line=self._rows,
+                        byte_offset=self._made_bytes,
+                        custom_id=row.custom_id[:LONGEST_NAME],
+                    )
+                )
+            self._made_bytes += len(line.content) + 1
             lines.append(line.content + b"\n")
         self._call.received_lines = self._rows
         return lines

@@ -142,7 +142,8 @@ class UploadContent:
             models=checker.models if checker else (),
             urls=checker.urls if checker else (),
             rewritten_lines=checker.rewritten_lines if checker else 0,
-            issues=[issue_message(issue) for issue in checker.issues] if checker else (),
+            issues=map(issue_message, checker.issues) if checker else (),
+            warnings=map(issue_message, checker.warnings) if checker else (),
         )
 
     def _taken(self, message: Message) -> bytes:

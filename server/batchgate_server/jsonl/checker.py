@@ -8,6 +8,7 @@ import msgspec
 
 from batchgate_server.jsonl.diagnosis import diagnose
 from batchgate_server.jsonl.envelopes import (
+    TRUE,
     Absent,
     Envelope,
     decode_envelope,
@@ -16,7 +17,14 @@ from batchgate_server.jsonl.envelopes import (
 )
 from batchgate_server.jsonl.file_kinds import HEAD, file_kind, shortened
 from batchgate_server.jsonl.halves import carried, decode_halves, without_halves
-from batchgate_server.jsonl.issues import BYTE_ORDER_MARK, MAX_ISSUES, MISSING, Faulty, Issue
+from batchgate_server.jsonl.issues import (
+    BYTE_ORDER_MARK,
+    MAX_ISSUES,
+    MISSING,
+    Faulty,
+    Issue,
+    streaming,
+)
 from batchgate_server.jsonl.lines import NEWLINE, LineSplitter, are_objects
 from batchgate_server.jsonl.model_names import (
     AMBIGUOUS,
@@ -58,6 +66,8 @@ class JsonlChecker:
         self._first_lines: list[bytes] = []  # while all are faulty
         self._stopped = False
         self.issues: list[Issue] = []
+        self.warnings: list[Issue] = []
+        """What is probably not meant, and refuses nothing."""
         self.line_count = 0
         """Lines that are not blank."""
         self.rewritten_lines = 0
@@ -127,9 +137,10 @@ class JsonlChecker:
             ids = {_mark(envelope.custom_id) for envelope in envelopes}
         if len(ids) != lines or "" in ids or not self._ids.isdisjoint(ids):
             return False
+        warns = len(self.warnings) < MAX_ISSUES
         for envelope in envelopes:
-            model = envelope.body.model
-            if (envelope.method, envelope.url, model) not in self._seen:
+            seen = (envelope.method, envelope.url, envelope.body.model) in self._seen
+            if not seen or (warns and envelope.body.stream == TRUE):
                 return False
         self._ids |= ids
         self.line_count += lines
@@ -180,6 +191,7 @@ class JsonlChecker:
         self._judge_id(envelope.custom_id)
         self._judge_target(envelope)
         self._judge_model(whole, envelope)
+        self._warn(envelope)
         self._judge_permission(line, envelope)
         if len(self.issues) > noted:
             return line
@@ -234,6 +246,13 @@ class JsonlChecker:
                 "all lines of a file must name the same model",
                 param="body.model",
                 custom_id=custom_id,
+            )
+
+    def _warn(self, envelope: Envelope) -> None:
+        if envelope.body.stream == TRUE and len(self.warnings) < MAX_ISSUES:
+            custom_id = carried(envelope.custom_id[:256])
+            self.warnings.append(
+                streaming(line=self._number, byte_offset=self._offset, custom_id=custom_id)
             )
 
     def _judge_permission(self, line: bytes, envelope: Envelope) -> None:

@@ -4,12 +4,14 @@ import msgspec
 
 ABSENT = msgspec.UNSET
 Absent = msgspec.UnsetType
+TRUE = msgspec.Raw(b"true")
 
 
 class Body(msgspec.Struct, gc=False):
-    """A line's body: only the model is looked at."""
+    """A line's body: only the model is looked at, and whether it asks for a stream."""
 
     model: str | Absent = ABSENT
+    stream: msgspec.Raw = msgspec.Raw()
 
 
 class Envelope(msgspec.Struct, gc=False):

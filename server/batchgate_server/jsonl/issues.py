@@ -21,6 +21,21 @@ class Issue:
     custom_id: str = ""
 
 
+def streaming(*, line: int, byte_offset: int, custom_id: str) -> Issue:
+    """The warning of a body with `"stream": true`: no batch streams, and who wrote it may expect it."""
+    return Issue(
+        line=line,
+        byte_offset=byte_offset,
+        code="unsupported_value",
+        message=(
+            '"stream": true has no effect in a batch, and the provider may refuse the request for it; '
+            "leave it out"
+        ),
+        param="body.stream",
+        custom_id=custom_id,
+    )
+
+
 class Faulty(Exception):
     """What `diagnosis` finds wrong with a line."""
 

@@ -9,6 +9,7 @@ import msgspec
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 from batchgate.v1 import batch_service_pb2
+from batchgate_server.jsonl.envelopes import TRUE
 from batchgate_server.jsonl.rewriting import replace
 
 # A double holds more whole numbers than JSON readers take for such; these are signed 64 bits.
@@ -22,7 +23,12 @@ class _Body(msgspec.Struct):
     model: msgspec.Raw = msgspec.Raw()
 
 
+class _Stream(msgspec.Struct):
+    stream: msgspec.Raw = msgspec.Raw()
+
+
 _body = msgspec.json.Decoder(_Body)
+_stream = msgspec.json.Decoder(_Stream)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -45,6 +51,8 @@ class Line:
     """The model that the row names, or that was filled in; empty if there is none."""
     sent_model: str
     """What it is called in the line."""
+    streams: bool
+    """Whether its body has `"stream": true`."""
 
 
 class RowWriter:
@@ -80,7 +88,12 @@ class RowWriter:
                     "is required",
                 )
         content = b'{"custom_id":%b%b%b}' % (_encode(row.custom_id), self._middle, body)
-        return Line(content=content, model=model, sent_model=self._models.get(model, model))
+        return Line(
+            content=content,
+            model=model,
+            sent_model=self._models.get(model, model),
+            streams=b'"stream"' in body and _stream.decode(body).stream == TRUE,
+        )
 
     def _from_json(self, text: str) -> tuple[bytes, str]:
         try:

@@ -221,8 +221,10 @@ type UploadFileMetadata struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Optional. The provider profile; empty means the default one.
 	Provider string `protobuf:"bytes,1,opt,name=provider,proto3" json:"provider,omitempty"`
-	// Required. The file's name, such as "requests.jsonl". OpenAI wants a batch file to end in
-	// ".jsonl". At most 512 bytes. Line breaks and quotes reach the provider percent-encoded.
+	// Required. The file's name, such as "requests.jsonl". OpenAI takes a batch file only if its name
+	// ends in ".jsonl": the gateway appends that where it is missing, so that "requests.json" becomes
+	// "requests.json.jsonl" there. At most 512 bytes. Line breaks and quotes reach the provider
+	// percent-encoded.
 	Filename string `protobuf:"bytes,2,opt,name=filename,proto3" json:"filename,omitempty"`
 	// Required. What the file is for; "batch" for the input of a batch. An open vocabulary.
 	Purpose string `protobuf:"bytes,3,opt,name=purpose,proto3" json:"purpose,omitempty"`
@@ -437,7 +439,10 @@ type UploadReport struct {
 	// How many lines were changed on their way: another model, or another form of the url.
 	RewrittenLines int64 `protobuf:"varint,7,opt,name=rewritten_lines,json=rewrittenLines,proto3" json:"rewritten_lines,omitempty"`
 	// The faults found, at most 100. In an answer only with `validate_only`.
-	Issues        []*JsonlIssue `protobuf:"bytes,8,rep,name=issues,proto3" json:"issues,omitempty"`
+	Issues []*JsonlIssue `protobuf:"bytes,8,rep,name=issues,proto3" json:"issues,omitempty"`
+	// What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+	// a body with `"stream": true`, since a batch does not stream.
+	Warnings      []*JsonlIssue `protobuf:"bytes,9,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -528,7 +533,14 @@ func (x *UploadReport) GetIssues() []*JsonlIssue {
 	return nil
 }
 
-// A fault of a line.
+func (x *UploadReport) GetWarnings() []*JsonlIssue {
+	if x != nil {
+		return x.Warnings
+	}
+	return nil
+}
+
+// A fault of a line, or a warning.
 type JsonlIssue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The line, counted from 1. 0 if the fault is of the whole file.
@@ -1126,7 +1138,7 @@ const file_batchgate_v1_file_service_proto_rawDesc = "" +
 	"\v_size_bytes\"p\n" +
 	"\x12UploadFileResponse\x12&\n" +
 	"\x04file\x18\x01 \x01(\v2\x12.batchgate.v1.FileR\x04file\x122\n" +
-	"\x06report\x18\x02 \x01(\v2\x1a.batchgate.v1.UploadReportR\x06report\"\x92\x02\n" +
+	"\x06report\x18\x02 \x01(\v2\x1a.batchgate.v1.UploadReportR\x06report\"\xc8\x02\n" +
 	"\fUploadReport\x12%\n" +
 	"\x0ereceived_bytes\x18\x01 \x01(\x03R\rreceivedBytes\x12\x1d\n" +
 	"\n" +
@@ -1137,7 +1149,8 @@ const file_batchgate_v1_file_service_proto_rawDesc = "" +
 	"\x06models\x18\x05 \x03(\tR\x06models\x12\x12\n" +
 	"\x04urls\x18\x06 \x03(\tR\x04urls\x12'\n" +
 	"\x0frewritten_lines\x18\a \x01(\x03R\x0erewrittenLines\x120\n" +
-	"\x06issues\x18\b \x03(\v2\x18.batchgate.v1.JsonlIssueR\x06issues\"\xa2\x01\n" +
+	"\x06issues\x18\b \x03(\v2\x18.batchgate.v1.JsonlIssueR\x06issues\x124\n" +
+	"\bwarnings\x18\t \x03(\v2\x18.batchgate.v1.JsonlIssueR\bwarnings\"\xa2\x01\n" +
 	"\n" +
 	"JsonlIssue\x12\x12\n" +
 	"\x04line\x18\x01 \x01(\x03R\x04line\x12\x1f\n" +
@@ -1237,24 +1250,25 @@ var file_batchgate_v1_file_service_proto_depIdxs = []int32{
 	16, // 3: batchgate.v1.UploadFileResponse.file:type_name -> batchgate.v1.File
 	5,  // 4: batchgate.v1.UploadFileResponse.report:type_name -> batchgate.v1.UploadReport
 	6,  // 5: batchgate.v1.UploadReport.issues:type_name -> batchgate.v1.JsonlIssue
-	16, // 6: batchgate.v1.GetFileResponse.file:type_name -> batchgate.v1.File
-	1,  // 7: batchgate.v1.ListFilesRequest.order:type_name -> batchgate.v1.SortOrder
-	16, // 8: batchgate.v1.ListFilesResponse.files:type_name -> batchgate.v1.File
-	2,  // 9: batchgate.v1.FileService.UploadFile:input_type -> batchgate.v1.UploadFileRequest
-	7,  // 10: batchgate.v1.FileService.GetFile:input_type -> batchgate.v1.GetFileRequest
-	9,  // 11: batchgate.v1.FileService.ListFiles:input_type -> batchgate.v1.ListFilesRequest
-	11, // 12: batchgate.v1.FileService.DeleteFile:input_type -> batchgate.v1.DeleteFileRequest
-	13, // 13: batchgate.v1.FileService.DownloadFile:input_type -> batchgate.v1.DownloadFileRequest
-	4,  // 14: batchgate.v1.FileService.UploadFile:output_type -> batchgate.v1.UploadFileResponse
-	8,  // 15: batchgate.v1.FileService.GetFile:output_type -> batchgate.v1.GetFileResponse
-	10, // 16: batchgate.v1.FileService.ListFiles:output_type -> batchgate.v1.ListFilesResponse
-	12, // 17: batchgate.v1.FileService.DeleteFile:output_type -> batchgate.v1.DeleteFileResponse
-	14, // 18: batchgate.v1.FileService.DownloadFile:output_type -> batchgate.v1.DownloadFileResponse
-	14, // [14:19] is the sub-list for method output_type
-	9,  // [9:14] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	6,  // 6: batchgate.v1.UploadReport.warnings:type_name -> batchgate.v1.JsonlIssue
+	16, // 7: batchgate.v1.GetFileResponse.file:type_name -> batchgate.v1.File
+	1,  // 8: batchgate.v1.ListFilesRequest.order:type_name -> batchgate.v1.SortOrder
+	16, // 9: batchgate.v1.ListFilesResponse.files:type_name -> batchgate.v1.File
+	2,  // 10: batchgate.v1.FileService.UploadFile:input_type -> batchgate.v1.UploadFileRequest
+	7,  // 11: batchgate.v1.FileService.GetFile:input_type -> batchgate.v1.GetFileRequest
+	9,  // 12: batchgate.v1.FileService.ListFiles:input_type -> batchgate.v1.ListFilesRequest
+	11, // 13: batchgate.v1.FileService.DeleteFile:input_type -> batchgate.v1.DeleteFileRequest
+	13, // 14: batchgate.v1.FileService.DownloadFile:input_type -> batchgate.v1.DownloadFileRequest
+	4,  // 15: batchgate.v1.FileService.UploadFile:output_type -> batchgate.v1.UploadFileResponse
+	8,  // 16: batchgate.v1.FileService.GetFile:output_type -> batchgate.v1.GetFileResponse
+	10, // 17: batchgate.v1.FileService.ListFiles:output_type -> batchgate.v1.ListFilesResponse
+	12, // 18: batchgate.v1.FileService.DeleteFile:output_type -> batchgate.v1.DeleteFileResponse
+	14, // 19: batchgate.v1.FileService.DownloadFile:output_type -> batchgate.v1.DownloadFileResponse
+	15, // [15:20] is the sub-list for method output_type
+	10, // [10:15] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_batchgate_v1_file_service_proto_init() }

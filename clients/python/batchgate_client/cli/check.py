@@ -40,13 +40,15 @@ def check(
         check_file,
         described,
         issue_lines,
+        warning_lines,
     )
 
     report = check_file(file, Limits.of_kind(kind.value), endpoint=endpoint)
     if as_json:
         Output(as_json=True).raw(json_text(report))
     else:
-        for line in issue_lines(file, report) or [f"{file}: {described(report)}: no faults"]:
+        fine = [f"{file}: {described(report)}: no faults"]
+        for line in [*warning_lines(file, report), *(issue_lines(file, report) or fine)]:
             typer.echo(line)
     if report.issues:
         if as_json:

@@ -12,10 +12,11 @@ from batchgate.v1.file_service_pb2 import JsonlIssue, UploadReport
 from batchgate_client.cli.failures import UNUSABLE, failure, file_failure
 from batchgate_client.cli.wording import counted, printable, size_text
 from batchgate_server.jsonl.checker import JsonlChecker
-from batchgate_server.jsonl.issues import MAX_ISSUES
+from batchgate_server.jsonl.issues import MAX_ISSUES, Issue
 from batchgate_server.jsonl.rules import Kind, Rules
 
 BLOCK = 1024 * 1024
+MAX_WARNINGS = 3
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_FILE_BYTES = 200 * 1024 * 1024
 # Lines of the largest batch, as the providers document them.
@@ -81,17 +82,7 @@ def check_file(
             error.filename = error.filename or str(path)
             raise file_failure(error) from None
     checker.finish()
-    issues = [
-        JsonlIssue(
-            line=one.line,
-            byte_offset=one.byte_offset,
-            code=one.code,
-            param=one.param,
-            custom_id=one.custom_id,
-            message=one.message,
-        )
-        for one in checker.issues
-    ]
+    issues = list(map(_message, checker.issues))
     if size > limits.max_file_bytes:
         text = f"the file has {size_text(size)}; at most {size_text(limits.max_file_bytes)} go"
         issues.insert(0, JsonlIssue(code="file_too_large", message=text))
@@ -102,6 +93,18 @@ def check_file(
         models=checker.models,
         urls=checker.urls,
         issues=issues,
+        warnings=map(_message, checker.warnings),
+    )
+
+
+def _message(issue: Issue) -> JsonlIssue:
+    return JsonlIssue(
+        line=issue.line,
+        byte_offset=issue.byte_offset,
+        code=issue.code,
+        param=issue.param,
+        custom_id=issue.custom_id,
+        message=issue.message,
     )
 
 
@@ -113,11 +116,23 @@ def described(report: UploadReport) -> str:
 
 def issue_lines(path: Path, report: UploadReport) -> list[str]:
     """Each fault with its place, as compilers tell theirs."""
-    lines = []
-    for issue in report.issues:
-        place = f"{path}:{issue.line}" if issue.line else f"{path}"
-        whose = f" (custom_id {printable(issue.custom_id)!r})" if issue.custom_id else ""
-        lines.append(f"{place}: {issue.code}: {printable(issue.message)}{whose}")
+    lines = [_line(path, issue, issue.code) for issue in report.issues]
     if len(report.issues) >= MAX_ISSUES:
         lines.append(f"{path}: and perhaps more; the first {MAX_ISSUES} are told")
     return lines
+
+
+def warning_lines(path: Path, report: UploadReport) -> list[str]:
+    """Each warning with its place; of many the first, and how many there are."""
+    warnings = report.warnings
+    lines = [_line(path, issue, f"warning: {issue.code}") for issue in warnings[:MAX_WARNINGS]]
+    if (rest := len(warnings) - MAX_WARNINGS) > 0:
+        more = "or more " if len(warnings) >= MAX_ISSUES else ""
+        lines.append(f"{path}: warning: and {rest} {more}lines like these")
+    return lines
+
+
+def _line(path: Path, issue: JsonlIssue, code: str) -> str:
+    place = f"{path}:{issue.line}" if issue.line else f"{path}"
+    whose = f" (custom_id {printable(issue.custom_id)!r})" if issue.custom_id else ""
+    return f"{place}: {code}: {printable(issue.message)}{whose}"

@@ -15,7 +15,13 @@ from batchgate_client import BatchgateError
 from batchgate_client.cli import again
 from batchgate_client.cli.advice import exit_code, lines
 from batchgate_client.cli.call import Call
-from batchgate_client.cli.checking import Limits, check_file, described, issue_lines
+from batchgate_client.cli.checking import (
+    Limits,
+    check_file,
+    described,
+    issue_lines,
+    warning_lines,
+)
 from batchgate_client.cli.choosing import chosen_provider, limits_of
 from batchgate_client.cli.failures import (
     FAILED,
@@ -105,6 +111,8 @@ class Run:
         if report.issues:
             told = [f"{path}: faulty lines; nothing was sent", *issue_lines(path, report)]
             raise failure("\n  ".join(told), code=UNUSABLE)
+        for line in warning_lines(path, report):
+            self._steps.tell("warning", line.replace(": warning: ", ": ", 1))
         self._steps.tell("checked", f"{path}: {described(report)}")
         return report
 

@@ -569,7 +569,7 @@ class SubmitBatchMetadata(_message.Message):
     model: _builtins.str
     """Optional. The model of rows whose body names none."""
     filename: _builtins.str
-    """Optional. The name of the file; empty means "batch.jsonl"."""
+    """Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl"."""
     request_id: _builtins.str
     """Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
     provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.

@@ -26,7 +26,7 @@ from batchgate.v1 import file_pb2 as batchgate_dot_v1_dot_file__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62\x61tchgate/v1/file_service.proto\x12\x0c\x62\x61tchgate.v1\x1a\x17\x62\x61tchgate/v1/file.proto\x1a\x1egoogle/protobuf/duration.proto\"e\n\x11UploadFileRequest\x12\x34\n\x08metadata\x18\x01 \x01(\x0b\x32 .batchgate.v1.UploadFileMetadataH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\t\n\x07payload\"\xbf\x02\n\x12UploadFileMetadata\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x17\n\nsize_bytes\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x30\n\rexpires_after\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x63ontent_type\x18\x07 \x01(\t\x12-\n\x0bjsonl_check\x18\x08 \x01(\x0e\x32\x18.batchgate.v1.JsonlCheck\x12\x10\n\x08\x65ndpoint\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\x12\x1c\n\x14wait_until_processed\x18\x0b \x01(\x08\x42\r\n\x0b_size_bytes\"b\n\x12UploadFileResponse\x12 \n\x04\x66ile\x18\x01 \x01(\x0b\x32\x12.batchgate.v1.File\x12*\n\x06report\x18\x02 \x01(\x0b\x32\x1a.batchgate.v1.UploadReport\"\xbf\x01\n\x0cUploadReport\x12\x16\n\x0ereceived_bytes\x18\x01 \x01(\x03\x12\x12\n\nsent_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x12\n\nline_count\x18\x04 \x01(\x03\x12\x0e\n\x06models\x18\x05 \x03(\t\x12\x0c\n\x04urls\x18\x06 \x03(\t\x12\x17\n\x0frewritten_lines\x18\x07 \x01(\x03\x12(\n\x06issues\x18\x08 \x03(\x0b\x32\x18.batchgate.v1.JsonlIssue\"p\n\nJsonlIssue\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\x13\n\x0b\x62yte_offset\x18\x02 \x01(\x03\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\r\n\x05param\x18\x04 \x01(\t\x12\x11\n\tcustom_id\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\"3\n\x0eGetFileRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\"3\n\x0fGetFileResponse\x12 \n\x04\x66ile\x18\x01 \x01(\x0b\x32\x12.batchgate.v1.File\"\x84\x01\n\x10ListFilesRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12&\n\x05order\x18\x05 \x01(\x0e\x32\x17.batchgate.v1.SortOrder\"O\n\x11ListFilesResponse\x12!\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x12.batchgate.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x11\x44\x65leteFileRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\"6\n\x12\x44\x65leteFileResponse\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x02 \x01(\x08\"a\n\x13\x44ownloadFileRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x13\n\x0bread_offset\x18\x03 \x01(\x03\x12\x12\n\nread_limit\x18\x04 \x01(\x03\"5\n\x14\x44ownloadFileResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x03*V\n\nJsonlCheck\x12\x1b\n\x17JSONL_CHECK_UNSPECIFIED\x10\x00\x12\x16\n\x12JSONL_CHECK_STRICT\x10\x01\x12\x13\n\x0fJSONL_CHECK_OFF\x10\x02*P\n\tSortOrder\x12\x1a\n\x16SORT_ORDER_UNSPECIFIED\x10\x00\x12\x12\n\x0eSORT_ORDER_ASC\x10\x01\x12\x13\n\x0fSORT_ORDER_DESC\x10\x02\x32\xa0\x03\n\x0b\x46ileService\x12Q\n\nUploadFile\x12\x1f.batchgate.v1.UploadFileRequest\x1a .batchgate.v1.UploadFileResponse(\x01\x12\x46\n\x07GetFile\x12\x1c.batchgate.v1.GetFileRequest\x1a\x1d.batchgate.v1.GetFileResponse\x12L\n\tListFiles\x12\x1e.batchgate.v1.ListFilesRequest\x1a\x1f.batchgate.v1.ListFilesResponse\x12O\n\nDeleteFile\x12\x1f.batchgate.v1.DeleteFileRequest\x1a .batchgate.v1.DeleteFileResponse\x12W\n\x0c\x44ownloadFile\x12!.batchgate.v1.DownloadFileRequest\x1a\".batchgate.v1.DownloadFileResponse0\x01\x42W\n\x0fio.batchgate.v1P\x01ZBgithub.com/batchgate/batchgate/clients/go/batchgate/v1;batchgatev1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x62\x61tchgate/v1/file_service.proto\x12\x0c\x62\x61tchgate.v1\x1a\x17\x62\x61tchgate/v1/file.proto\x1a\x1egoogle/protobuf/duration.proto\"e\n\x11UploadFileRequest\x12\x34\n\x08metadata\x18\x01 \x01(\x0b\x32 .batchgate.v1.UploadFileMetadataH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\t\n\x07payload\"\xbf\x02\n\x12UploadFileMetadata\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x10\n\x08\x66ilename\x18\x02 \x01(\t\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x17\n\nsize_bytes\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x30\n\rexpires_after\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x14\n\x0c\x63ontent_type\x18\x07 \x01(\t\x12-\n\x0bjsonl_check\x18\x08 \x01(\x0e\x32\x18.batchgate.v1.JsonlCheck\x12\x10\n\x08\x65ndpoint\x18\t \x01(\t\x12\x15\n\rvalidate_only\x18\n \x01(\x08\x12\x1c\n\x14wait_until_processed\x18\x0b \x01(\x08\x42\r\n\x0b_size_bytes\"b\n\x12UploadFileResponse\x12 \n\x04\x66ile\x18\x01 \x01(\x0b\x32\x12.batchgate.v1.File\x12*\n\x06report\x18\x02 \x01(\x0b\x32\x1a.batchgate.v1.UploadReport\"\xeb\x01\n\x0cUploadReport\x12\x16\n\x0ereceived_bytes\x18\x01 \x01(\x03\x12\x12\n\nsent_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x12\n\nline_count\x18\x04 \x01(\x03\x12\x0e\n\x06models\x18\x05 \x03(\t\x12\x0c\n\x04urls\x18\x06 \x03(\t\x12\x17\n\x0frewritten_lines\x18\x07 \x01(\x03\x12(\n\x06issues\x18\x08 \x03(\x0b\x32\x18.batchgate.v1.JsonlIssue\x12*\n\x08warnings\x18\t \x03(\x0b\x32\x18.batchgate.v1.JsonlIssue\"p\n\nJsonlIssue\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\x13\n\x0b\x62yte_offset\x18\x02 \x01(\x03\x12\x0c\n\x04\x63ode\x18\x03 \x01(\t\x12\r\n\x05param\x18\x04 \x01(\t\x12\x11\n\tcustom_id\x18\x05 \x01(\t\x12\x0f\n\x07message\x18\x06 \x01(\t\"3\n\x0eGetFileRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\"3\n\x0fGetFileResponse\x12 \n\x04\x66ile\x18\x01 \x01(\x0b\x32\x12.batchgate.v1.File\"\x84\x01\n\x10ListFilesRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\x12&\n\x05order\x18\x05 \x01(\x0e\x32\x17.batchgate.v1.SortOrder\"O\n\x11ListFilesResponse\x12!\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x12.batchgate.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"6\n\x11\x44\x65leteFileRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\"6\n\x12\x44\x65leteFileResponse\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x02 \x01(\x08\"a\n\x13\x44ownloadFileRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x13\n\x0bread_offset\x18\x03 \x01(\x03\x12\x12\n\nread_limit\x18\x04 \x01(\x03\"5\n\x14\x44ownloadFileResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x03*V\n\nJsonlCheck\x12\x1b\n\x17JSONL_CHECK_UNSPECIFIED\x10\x00\x12\x16\n\x12JSONL_CHECK_STRICT\x10\x01\x12\x13\n\x0fJSONL_CHECK_OFF\x10\x02*P\n\tSortOrder\x12\x1a\n\x16SORT_ORDER_UNSPECIFIED\x10\x00\x12\x12\n\x0eSORT_ORDER_ASC\x10\x01\x12\x13\n\x0fSORT_ORDER_DESC\x10\x02\x32\xa0\x03\n\x0b\x46ileService\x12Q\n\nUploadFile\x12\x1f.batchgate.v1.UploadFileRequest\x1a .batchgate.v1.UploadFileResponse(\x01\x12\x46\n\x07GetFile\x12\x1c.batchgate.v1.GetFileRequest\x1a\x1d.batchgate.v1.GetFileResponse\x12L\n\tListFiles\x12\x1e.batchgate.v1.ListFilesRequest\x1a\x1f.batchgate.v1.ListFilesResponse\x12O\n\nDeleteFile\x12\x1f.batchgate.v1.DeleteFileRequest\x1a .batchgate.v1.DeleteFileResponse\x12W\n\x0c\x44ownloadFile\x12!.batchgate.v1.DownloadFileRequest\x1a\".batchgate.v1.DownloadFileResponse0\x01\x42W\n\x0fio.batchgate.v1P\x01ZBgithub.com/batchgate/batchgate/clients/go/batchgate/v1;batchgatev1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,10 +34,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'batchgate.v1.file_service_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.batchgate.v1P\001ZBgithub.com/batchgate/batchgate/clients/go/batchgate/v1;batchgatev1'
-  _globals['_JSONLCHECK']._serialized_start=1527
-  _globals['_JSONLCHECK']._serialized_end=1613
-  _globals['_SORTORDER']._serialized_start=1615
-  _globals['_SORTORDER']._serialized_end=1695
+  _globals['_JSONLCHECK']._serialized_start=1571
+  _globals['_JSONLCHECK']._serialized_end=1657
+  _globals['_SORTORDER']._serialized_start=1659
+  _globals['_SORTORDER']._serialized_end=1739
   _globals['_UPLOADFILEREQUEST']._serialized_start=106
   _globals['_UPLOADFILEREQUEST']._serialized_end=207
   _globals['_UPLOADFILEMETADATA']._serialized_start=210
@@ -45,25 +45,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADFILERESPONSE']._serialized_start=531
   _globals['_UPLOADFILERESPONSE']._serialized_end=629
   _globals['_UPLOADREPORT']._serialized_start=632
-  _globals['_UPLOADREPORT']._serialized_end=823
-  _globals['_JSONLISSUE']._serialized_start=825
-  _globals['_JSONLISSUE']._serialized_end=937
-  _globals['_GETFILEREQUEST']._serialized_start=939
-  _globals['_GETFILEREQUEST']._serialized_end=990
-  _globals['_GETFILERESPONSE']._serialized_start=992
-  _globals['_GETFILERESPONSE']._serialized_end=1043
-  _globals['_LISTFILESREQUEST']._serialized_start=1046
-  _globals['_LISTFILESREQUEST']._serialized_end=1178
-  _globals['_LISTFILESRESPONSE']._serialized_start=1180
-  _globals['_LISTFILESRESPONSE']._serialized_end=1259
-  _globals['_DELETEFILEREQUEST']._serialized_start=1261
-  _globals['_DELETEFILEREQUEST']._serialized_end=1315
-  _globals['_DELETEFILERESPONSE']._serialized_start=1317
-  _globals['_DELETEFILERESPONSE']._serialized_end=1371
-  _globals['_DOWNLOADFILEREQUEST']._serialized_start=1373
-  _globals['_DOWNLOADFILEREQUEST']._serialized_end=1470
-  _globals['_DOWNLOADFILERESPONSE']._serialized_start=1472
-  _globals['_DOWNLOADFILERESPONSE']._serialized_end=1525
-  _globals['_FILESERVICE']._serialized_start=1698
-  _globals['_FILESERVICE']._serialized_end=2114
+  _globals['_UPLOADREPORT']._serialized_end=867
+  _globals['_JSONLISSUE']._serialized_start=869
+  _globals['_JSONLISSUE']._serialized_end=981
+  _globals['_GETFILEREQUEST']._serialized_start=983
+  _globals['_GETFILEREQUEST']._serialized_end=1034
+  _globals['_GETFILERESPONSE']._serialized_start=1036
+  _globals['_GETFILERESPONSE']._serialized_end=1087
+  _globals['_LISTFILESREQUEST']._serialized_start=1090
+  _globals['_LISTFILESREQUEST']._serialized_end=1222
+  _globals['_LISTFILESRESPONSE']._serialized_start=1224
+  _globals['_LISTFILESRESPONSE']._serialized_end=1303
+  _globals['_DELETEFILEREQUEST']._serialized_start=1305
+  _globals['_DELETEFILEREQUEST']._serialized_end=1359
+  _globals['_DELETEFILERESPONSE']._serialized_start=1361
+  _globals['_DELETEFILERESPONSE']._serialized_end=1415
+  _globals['_DOWNLOADFILEREQUEST']._serialized_start=1417
+  _globals['_DOWNLOADFILEREQUEST']._serialized_end=1514
+  _globals['_DOWNLOADFILERESPONSE']._serialized_start=1516
+  _globals['_DOWNLOADFILERESPONSE']._serialized_end=1569
+  _globals['_FILESERVICE']._serialized_start=1742
+  _globals['_FILESERVICE']._serialized_end=2158
 # @@protoc_insertion_point(module_scope)

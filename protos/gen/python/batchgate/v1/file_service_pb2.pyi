@@ -123,8 +123,10 @@ class UploadFileMetadata(_message.Message):
     provider: _builtins.str
     """Optional. The provider profile; empty means the default one."""
     filename: _builtins.str
-    """Required. The file's name, such as "requests.jsonl". OpenAI wants a batch file to end in
-    ".jsonl". At most 512 bytes. Line breaks and quotes reach the provider percent-encoded.
+    """Required. The file's name, such as "requests.jsonl". OpenAI takes a batch file only if its name
+    ends in ".jsonl": the gateway appends that where it is missing, so that "requests.json" becomes
+    "requests.json.jsonl" there. At most 512 bytes. Line breaks and quotes reach the provider
+    percent-encoded.
     """
     purpose: _builtins.str
     """Required. What the file is for; "batch" for the input of a batch. An open vocabulary."""
@@ -230,6 +232,7 @@ class UploadReport(_message.Message):
     URLS_FIELD_NUMBER: _builtins.int
     REWRITTEN_LINES_FIELD_NUMBER: _builtins.int
     ISSUES_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
     received_bytes: _builtins.int
     """How many bytes of content came from the caller."""
     sent_bytes: _builtins.int
@@ -256,6 +259,12 @@ class UploadReport(_message.Message):
     def issues(self) -> _containers.RepeatedCompositeFieldContainer[Global___JsonlIssue]:
         """The faults found, at most 100. In an answer only with `validate_only`."""
 
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedCompositeFieldContainer[Global___JsonlIssue]:
+        """What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+        a body with `"stream": true`, since a batch does not stream.
+        """
+
     def __init__(
         self,
         *,
@@ -267,10 +276,11 @@ class UploadReport(_message.Message):
         urls: _abc.Iterable[_builtins.str] | None = ...,
         rewritten_lines: _builtins.int = ...,
         issues: _abc.Iterable[Global___JsonlIssue] | None = ...,
+        warnings: _abc.Iterable[Global___JsonlIssue] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["issues", b"issues", "line_count", b"line_count", "models", b"models", "received_bytes", b"received_bytes", "rewritten_lines", b"rewritten_lines", "sent_bytes", b"sent_bytes", "sha256", b"sha256", "urls", b"urls"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issues", b"issues", "line_count", b"line_count", "models", b"models", "received_bytes", b"received_bytes", "rewritten_lines", b"rewritten_lines", "sent_bytes", b"sent_bytes", "sha256", b"sha256", "urls", b"urls", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -278,7 +288,7 @@ Global___UploadReport: _TypeAlias = UploadReport  # noqa: Y015
 
 @_typing.final
 class JsonlIssue(_message.Message):
-    """A fault of a line."""
+    """A fault of a line, or a warning."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

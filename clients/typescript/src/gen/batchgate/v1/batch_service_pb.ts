@@ -481,7 +481,7 @@ export type SubmitBatchMetadata = Message<"batchgate.v1.SubmitBatchMetadata"> & 
   model: string;
 
   /**
-   * Optional. The name of the file; empty means "batch.jsonl".
+   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
    *
    * @generated from field: string filename = 6;
    */

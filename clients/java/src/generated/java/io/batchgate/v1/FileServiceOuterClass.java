@@ -119,55 +119,56 @@ public final class FileServiceOuterClass extends com.google.protobuf.GeneratedFi
       "(\010R\022waitUntilProcessedB\r\n\013_size_bytes\"p\n" +
       "\022UploadFileResponse\022&\n\004file\030\001 \001(\0132\022.batc" +
       "hgate.v1.FileR\004file\0222\n\006report\030\002 \001(\0132\032.ba" +
-      "tchgate.v1.UploadReportR\006report\"\222\002\n\014Uplo" +
+      "tchgate.v1.UploadReportR\006report\"\310\002\n\014Uplo" +
       "adReport\022%\n\016received_bytes\030\001 \001(\003R\rreceiv" +
       "edBytes\022\035\n\nsent_bytes\030\002 \001(\003R\tsentBytes\022\026" +
       "\n\006sha256\030\003 \001(\tR\006sha256\022\035\n\nline_count\030\004 \001" +
       "(\003R\tlineCount\022\026\n\006models\030\005 \003(\tR\006models\022\022\n" +
       "\004urls\030\006 \003(\tR\004urls\022\'\n\017rewritten_lines\030\007 \001" +
       "(\003R\016rewrittenLines\0220\n\006issues\030\010 \003(\0132\030.bat" +
-      "chgate.v1.JsonlIssueR\006issues\"\242\001\n\nJsonlIs" +
-      "sue\022\022\n\004line\030\001 \001(\003R\004line\022\037\n\013byte_offset\030\002" +
-      " \001(\003R\nbyteOffset\022\022\n\004code\030\003 \001(\tR\004code\022\024\n\005" +
-      "param\030\004 \001(\tR\005param\022\033\n\tcustom_id\030\005 \001(\tR\010c" +
-      "ustomId\022\030\n\007message\030\006 \001(\tR\007message\"E\n\016Get" +
-      "FileRequest\022\032\n\010provider\030\001 \001(\tR\010provider\022" +
-      "\027\n\007file_id\030\002 \001(\tR\006fileId\"9\n\017GetFileRespo" +
-      "nse\022&\n\004file\030\001 \001(\0132\022.batchgate.v1.FileR\004f" +
-      "ile\"\263\001\n\020ListFilesRequest\022\032\n\010provider\030\001 \001" +
-      "(\tR\010provider\022\030\n\007purpose\030\002 \001(\tR\007purpose\022\033" +
-      "\n\tpage_size\030\003 \001(\005R\010pageSize\022\035\n\npage_toke" +
-      "n\030\004 \001(\tR\tpageToken\022-\n\005order\030\005 \001(\0162\027.batc" +
-      "hgate.v1.SortOrderR\005order\"e\n\021ListFilesRe" +
-      "sponse\022(\n\005files\030\001 \003(\0132\022.batchgate.v1.Fil" +
-      "eR\005files\022&\n\017next_page_token\030\002 \001(\tR\rnextP" +
-      "ageToken\"H\n\021DeleteFileRequest\022\032\n\010provide" +
-      "r\030\001 \001(\tR\010provider\022\027\n\007file_id\030\002 \001(\tR\006file" +
-      "Id\"G\n\022DeleteFileResponse\022\027\n\007file_id\030\001 \001(" +
-      "\tR\006fileId\022\030\n\007deleted\030\002 \001(\010R\007deleted\"\212\001\n\023" +
-      "DownloadFileRequest\022\032\n\010provider\030\001 \001(\tR\010p" +
-      "rovider\022\027\n\007file_id\030\002 \001(\tR\006fileId\022\037\n\013read" +
-      "_offset\030\003 \001(\003R\nreadOffset\022\035\n\nread_limit\030" +
-      "\004 \001(\003R\treadLimit\"D\n\024DownloadFileResponse" +
-      "\022\024\n\005chunk\030\001 \001(\014R\005chunk\022\026\n\006offset\030\002 \001(\003R\006" +
-      "offset*V\n\nJsonlCheck\022\033\n\027JSONL_CHECK_UNSP" +
-      "ECIFIED\020\000\022\026\n\022JSONL_CHECK_STRICT\020\001\022\023\n\017JSO" +
-      "NL_CHECK_OFF\020\002*P\n\tSortOrder\022\032\n\026SORT_ORDE" +
-      "R_UNSPECIFIED\020\000\022\022\n\016SORT_ORDER_ASC\020\001\022\023\n\017S" +
-      "ORT_ORDER_DESC\020\0022\240\003\n\013FileService\022Q\n\nUplo" +
-      "adFile\022\037.batchgate.v1.UploadFileRequest\032" +
-      " .batchgate.v1.UploadFileResponse(\001\022F\n\007G" +
-      "etFile\022\034.batchgate.v1.GetFileRequest\032\035.b" +
-      "atchgate.v1.GetFileResponse\022L\n\tListFiles" +
-      "\022\036.batchgate.v1.ListFilesRequest\032\037.batch" +
-      "gate.v1.ListFilesResponse\022O\n\nDeleteFile\022" +
-      "\037.batchgate.v1.DeleteFileRequest\032 .batch" +
-      "gate.v1.DeleteFileResponse\022W\n\014DownloadFi" +
-      "le\022!.batchgate.v1.DownloadFileRequest\032\"." +
-      "batchgate.v1.DownloadFileResponse0\001BW\n\017i" +
-      "o.batchgate.v1P\001ZBgithub.com/batchgate/b" +
-      "atchgate/clients/go/batchgate/v1;batchga" +
-      "tev1b\006proto3"
+      "chgate.v1.JsonlIssueR\006issues\0224\n\010warnings" +
+      "\030\t \003(\0132\030.batchgate.v1.JsonlIssueR\010warnin" +
+      "gs\"\242\001\n\nJsonlIssue\022\022\n\004line\030\001 \001(\003R\004line\022\037\n" +
+      "\013byte_offset\030\002 \001(\003R\nbyteOffset\022\022\n\004code\030\003" +
+      " \001(\tR\004code\022\024\n\005param\030\004 \001(\tR\005param\022\033\n\tcust" +
+      "om_id\030\005 \001(\tR\010customId\022\030\n\007message\030\006 \001(\tR\007" +
+      "message\"E\n\016GetFileRequest\022\032\n\010provider\030\001 " +
+      "\001(\tR\010provider\022\027\n\007file_id\030\002 \001(\tR\006fileId\"9" +
+      "\n\017GetFileResponse\022&\n\004file\030\001 \001(\0132\022.batchg" +
+      "ate.v1.FileR\004file\"\263\001\n\020ListFilesRequest\022\032" +
+      "\n\010provider\030\001 \001(\tR\010provider\022\030\n\007purpose\030\002 " +
+      "\001(\tR\007purpose\022\033\n\tpage_size\030\003 \001(\005R\010pageSiz" +
+      "e\022\035\n\npage_token\030\004 \001(\tR\tpageToken\022-\n\005orde" +
+      "r\030\005 \001(\0162\027.batchgate.v1.SortOrderR\005order\"" +
+      "e\n\021ListFilesResponse\022(\n\005files\030\001 \003(\0132\022.ba" +
+      "tchgate.v1.FileR\005files\022&\n\017next_page_toke" +
+      "n\030\002 \001(\tR\rnextPageToken\"H\n\021DeleteFileRequ" +
+      "est\022\032\n\010provider\030\001 \001(\tR\010provider\022\027\n\007file_" +
+      "id\030\002 \001(\tR\006fileId\"G\n\022DeleteFileResponse\022\027" +
+      "\n\007file_id\030\001 \001(\tR\006fileId\022\030\n\007deleted\030\002 \001(\010" +
+      "R\007deleted\"\212\001\n\023DownloadFileRequest\022\032\n\010pro" +
+      "vider\030\001 \001(\tR\010provider\022\027\n\007file_id\030\002 \001(\tR\006" +
+      "fileId\022\037\n\013read_offset\030\003 \001(\003R\nreadOffset\022" +
+      "\035\n\nread_limit\030\004 \001(\003R\treadLimit\"D\n\024Downlo" +
+      "adFileResponse\022\024\n\005chunk\030\001 \001(\014R\005chunk\022\026\n\006" +
+      "offset\030\002 \001(\003R\006offset*V\n\nJsonlCheck\022\033\n\027JS" +
+      "ONL_CHECK_UNSPECIFIED\020\000\022\026\n\022JSONL_CHECK_S" +
+      "TRICT\020\001\022\023\n\017JSONL_CHECK_OFF\020\002*P\n\tSortOrde" +
+      "r\022\032\n\026SORT_ORDER_UNSPECIFIED\020\000\022\022\n\016SORT_OR" +
+      "DER_ASC\020\001\022\023\n\017SORT_ORDER_DESC\020\0022\240\003\n\013FileS" +
+      "ervice\022Q\n\nUploadFile\022\037.batchgate.v1.Uplo" +
+      "adFileRequest\032 .batchgate.v1.UploadFileR" +
+      "esponse(\001\022F\n\007GetFile\022\034.batchgate.v1.GetF" +
+      "ileRequest\032\035.batchgate.v1.GetFileRespons" +
+      "e\022L\n\tListFiles\022\036.batchgate.v1.ListFilesR" +
+      "equest\032\037.batchgate.v1.ListFilesResponse\022" +
+      "O\n\nDeleteFile\022\037.batchgate.v1.DeleteFileR" +
+      "equest\032 .batchgate.v1.DeleteFileResponse" +
+      "\022W\n\014DownloadFile\022!.batchgate.v1.Download" +
+      "FileRequest\032\".batchgate.v1.DownloadFileR" +
+      "esponse0\001BW\n\017io.batchgate.v1P\001ZBgithub.c" +
+      "om/batchgate/batchgate/clients/go/batchg" +
+      "ate/v1;batchgatev1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
@@ -198,7 +199,7 @@ public final class FileServiceOuterClass extends com.google.protobuf.GeneratedFi
     internal_static_batchgate_v1_UploadReport_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_batchgate_v1_UploadReport_descriptor,
-        new java.lang.String[] { "ReceivedBytes", "SentBytes", "Sha256", "LineCount", "Models", "Urls", "RewrittenLines", "Issues", });
+        new java.lang.String[] { "ReceivedBytes", "SentBytes", "Sha256", "LineCount", "Models", "Urls", "RewrittenLines", "Issues", "Warnings", });
     internal_static_batchgate_v1_JsonlIssue_descriptor =
       getDescriptor().getMessageType(4);
     internal_static_batchgate_v1_JsonlIssue_fieldAccessorTable = new

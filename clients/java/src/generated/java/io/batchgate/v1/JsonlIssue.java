@@ -7,7 +7,7 @@ package io.batchgate.v1;
 
 /**
  * <pre>
- * A fault of a line.
+ * A fault of a line, or a warning.
  * </pre>
  *
  * Protobuf type {@code batchgate.v1.JsonlIssue}
@@ -492,7 +492,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * A fault of a line.
+   * A fault of a line, or a warning.
    * </pre>
    *
    * Protobuf type {@code batchgate.v1.JsonlIssue}

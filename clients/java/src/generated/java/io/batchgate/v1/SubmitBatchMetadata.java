@@ -359,7 +359,7 @@ java.lang.String defaultValue) {
   private volatile java.lang.Object filename_ = "";
   /**
    * <pre>
-   * Optional. The name of the file; empty means "batch.jsonl".
+   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
    * </pre>
    *
    * <code>string filename = 6 [json_name = "filename"];</code>
@@ -380,7 +380,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Optional. The name of the file; empty means "batch.jsonl".
+   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
    * </pre>
    *
    * <code>string filename = 6 [json_name = "filename"];</code>
@@ -1618,7 +1618,7 @@ java.lang.String defaultValue) {
     private java.lang.Object filename_ = "";
     /**
      * <pre>
-     * Optional. The name of the file; empty means "batch.jsonl".
+     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
      * </pre>
      *
      * <code>string filename = 6 [json_name = "filename"];</code>
@@ -1638,7 +1638,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. The name of the file; empty means "batch.jsonl".
+     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
      * </pre>
      *
      * <code>string filename = 6 [json_name = "filename"];</code>
@@ -1659,7 +1659,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. The name of the file; empty means "batch.jsonl".
+     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
      * </pre>
      *
      * <code>string filename = 6 [json_name = "filename"];</code>
@@ -1676,7 +1676,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. The name of the file; empty means "batch.jsonl".
+     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
      * </pre>
      *
      * <code>string filename = 6 [json_name = "filename"];</code>
@@ -1690,7 +1690,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. The name of the file; empty means "batch.jsonl".
+     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
      * </pre>
      *
      * <code>string filename = 6 [json_name = "filename"];</code>

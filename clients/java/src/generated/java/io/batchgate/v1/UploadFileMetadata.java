@@ -112,8 +112,10 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object filename_ = "";
   /**
    * <pre>
-   * Required. The file's name, such as "requests.jsonl". OpenAI wants a batch file to end in
-   * ".jsonl". At most 512 bytes. Line breaks and quotes reach the provider percent-encoded.
+   * Required. The file's name, such as "requests.jsonl". OpenAI takes a batch file only if its name
+   * ends in ".jsonl": the gateway appends that where it is missing, so that "requests.json" becomes
+   * "requests.json.jsonl" there. At most 512 bytes. Line breaks and quotes reach the provider
+   * percent-encoded.
    * </pre>
    *
    * <code>string filename = 2 [json_name = "filename"];</code>
@@ -134,8 +136,10 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * Required. The file's name, such as "requests.jsonl". OpenAI wants a batch file to end in
-   * ".jsonl". At most 512 bytes. Line breaks and quotes reach the provider percent-encoded.
+   * Required. The file's name, such as "requests.jsonl". OpenAI takes a batch file only if its name
+   * ends in ".jsonl": the gateway appends that where it is missing, so that "requests.json" becomes
+   * "requests.json.jsonl" there. At most 512 bytes. Line breaks and quotes reach the provider
+   * percent-encoded.
    * </pre>
    *
    * <code>string filename = 2 [json_name = "filename"];</code>
@@ -1142,8 +1146,10 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object filename_ = "";
     /**
      * <pre>
-     * Required. The file's name, such as "requests.jsonl". OpenAI wants a batch file to end in
-     * ".jsonl". At most 512 bytes. Line breaks and quotes reach the provider percent-encoded.
+     * Required. The file's name, such as "requests.jsonl". OpenAI takes a batch file only if its name
+     * ends in ".jsonl": the gateway appends that where it is missing, so that "requests.json" becomes
+     * "requests.json.jsonl" there. At most 512 bytes. Line breaks and quotes reach the provider
+     * percent-encoded.
      * </pre>
      *
      * <code>string filename = 2 [json_name = "filename"];</code>
@@ -1163,8 +1169,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The file's name, such as "requests.jsonl". OpenAI wants a batch file to end in
-     * ".jsonl". At most 512 bytes. Line breaks and quotes reach the provider percent-encoded.
+     * Required. The file's name, such as "requests.jsonl". OpenAI takes a batch file only if its name
+     * ends in ".jsonl": the gateway appends that where it is missing, so that "requests.json" becomes
+     * "requests.json.jsonl" there. At most 512 bytes. Line breaks and quotes reach the provider
+     * percent-encoded.
      * </pre>
      *
      * <code>string filename = 2 [json_name = "filename"];</code>
@@ -1185,8 +1193,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The file's name, such as "requests.jsonl". OpenAI wants a batch file to end in
-     * ".jsonl". At most 512 bytes. Line breaks and quotes reach the provider percent-encoded.
+     * Required. The file's name, such as "requests.jsonl". OpenAI takes a batch file only if its name
+     * ends in ".jsonl": the gateway appends that where it is missing, so that "requests.json" becomes
+     * "requests.json.jsonl" there. At most 512 bytes. Line breaks and quotes reach the provider
+     * percent-encoded.
      * </pre>
      *
      * <code>string filename = 2 [json_name = "filename"];</code>
@@ -1203,8 +1213,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The file's name, such as "requests.jsonl". OpenAI wants a batch file to end in
-     * ".jsonl". At most 512 bytes. Line breaks and quotes reach the provider percent-encoded.
+     * Required. The file's name, such as "requests.jsonl". OpenAI takes a batch file only if its name
+     * ends in ".jsonl": the gateway appends that where it is missing, so that "requests.json" becomes
+     * "requests.json.jsonl" there. At most 512 bytes. Line breaks and quotes reach the provider
+     * percent-encoded.
      * </pre>
      *
      * <code>string filename = 2 [json_name = "filename"];</code>
@@ -1218,8 +1230,10 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * Required. The file's name, such as "requests.jsonl". OpenAI wants a batch file to end in
-     * ".jsonl". At most 512 bytes. Line breaks and quotes reach the provider percent-encoded.
+     * Required. The file's name, such as "requests.jsonl". OpenAI takes a batch file only if its name
+     * ends in ".jsonl": the gateway appends that where it is missing, so that "requests.json" becomes
+     * "requests.json.jsonl" there. At most 512 bytes. Line breaks and quotes reach the provider
+     * percent-encoded.
      * </pre>
      *
      * <code>string filename = 2 [json_name = "filename"];</code>

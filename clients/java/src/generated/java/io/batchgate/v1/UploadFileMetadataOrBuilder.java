@@ -32,8 +32,10 @@ public interface UploadFileMetadataOrBuilder extends
 
   /**
    * <pre>
-   * Required. The file's name, such as "requests.jsonl". OpenAI wants a batch file to end in
-   * ".jsonl". At most 512 bytes. Line breaks and quotes reach the provider percent-encoded.
+   * Required. The file's name, such as "requests.jsonl". OpenAI takes a batch file only if its name
+   * ends in ".jsonl": the gateway appends that where it is missing, so that "requests.json" becomes
+   * "requests.json.jsonl" there. At most 512 bytes. Line breaks and quotes reach the provider
+   * percent-encoded.
    * </pre>
    *
    * <code>string filename = 2 [json_name = "filename"];</code>
@@ -42,8 +44,10 @@ public interface UploadFileMetadataOrBuilder extends
   java.lang.String getFilename();
   /**
    * <pre>
-   * Required. The file's name, such as "requests.jsonl". OpenAI wants a batch file to end in
-   * ".jsonl". At most 512 bytes. Line breaks and quotes reach the provider percent-encoded.
+   * Required. The file's name, such as "requests.jsonl". OpenAI takes a batch file only if its name
+   * ends in ".jsonl": the gateway appends that where it is missing, so that "requests.json" becomes
+   * "requests.json.jsonl" there. At most 512 bytes. Line breaks and quotes reach the provider
+   * percent-encoded.
    * </pre>
    *
    * <code>string filename = 2 [json_name = "filename"];</code>

@@ -38,6 +38,7 @@ private static final long serialVersionUID = 0L;
     urls_ =
         com.google.protobuf.LazyStringArrayList.emptyList();
     issues_ = java.util.Collections.emptyList();
+    warnings_ = java.util.Collections.emptyList();
   }
 
   public static final com.google.protobuf.Descriptors.Descriptor
@@ -340,6 +341,72 @@ private static final long serialVersionUID = 0L;
     return issues_.get(index);
   }
 
+  public static final int WARNINGS_FIELD_NUMBER = 9;
+  @SuppressWarnings("serial")
+  private java.util.List<io.batchgate.v1.JsonlIssue> warnings_;
+  /**
+   * <pre>
+   * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+   * a body with `"stream": true`, since a batch does not stream.
+   * </pre>
+   *
+   * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<io.batchgate.v1.JsonlIssue> getWarningsList() {
+    return warnings_;
+  }
+  /**
+   * <pre>
+   * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+   * a body with `"stream": true`, since a batch does not stream.
+   * </pre>
+   *
+   * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+   */
+  @java.lang.Override
+  public java.util.List<? extends io.batchgate.v1.JsonlIssueOrBuilder> 
+      getWarningsOrBuilderList() {
+    return warnings_;
+  }
+  /**
+   * <pre>
+   * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+   * a body with `"stream": true`, since a batch does not stream.
+   * </pre>
+   *
+   * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+   */
+  @java.lang.Override
+  public int getWarningsCount() {
+    return warnings_.size();
+  }
+  /**
+   * <pre>
+   * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+   * a body with `"stream": true`, since a batch does not stream.
+   * </pre>
+   *
+   * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+   */
+  @java.lang.Override
+  public io.batchgate.v1.JsonlIssue getWarnings(int index) {
+    return warnings_.get(index);
+  }
+  /**
+   * <pre>
+   * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+   * a body with `"stream": true`, since a batch does not stream.
+   * </pre>
+   *
+   * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+   */
+  @java.lang.Override
+  public io.batchgate.v1.JsonlIssueOrBuilder getWarningsOrBuilder(
+      int index) {
+    return warnings_.get(index);
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -377,6 +444,9 @@ private static final long serialVersionUID = 0L;
     }
     for (int i = 0; i < issues_.size(); i++) {
       output.writeMessage(8, issues_.get(i));
+    }
+    for (int i = 0; i < warnings_.size(); i++) {
+      output.writeMessage(9, warnings_.get(i));
     }
     getUnknownFields().writeTo(output);
   }
@@ -431,6 +501,15 @@ private static final long serialVersionUID = 0L;
           }
           size += 1 * count;
         }
+
+        {
+          final int count = warnings_.size();
+          for (int i = 0; i < count; i++) {
+            size += com.google.protobuf.CodedOutputStream
+              .computeMessageSizeNoTag(warnings_.get(i));
+          }
+          size += 1 * count;
+        }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
     return size;
@@ -462,6 +541,8 @@ private static final long serialVersionUID = 0L;
         != other.getRewrittenLines()) return false;
     if (!getIssuesList()
         .equals(other.getIssuesList())) return false;
+    if (!getWarningsList()
+        .equals(other.getWarningsList())) return false;
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -498,6 +579,10 @@ private static final long serialVersionUID = 0L;
     if (getIssuesCount() > 0) {
       hash = (37 * hash) + ISSUES_FIELD_NUMBER;
       hash = (53 * hash) + getIssuesList().hashCode();
+    }
+    if (getWarningsCount() > 0) {
+      hash = (37 * hash) + WARNINGS_FIELD_NUMBER;
+      hash = (53 * hash) + getWarningsList().hashCode();
     }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
@@ -650,6 +735,13 @@ private static final long serialVersionUID = 0L;
         issuesBuilder_.clear();
       }
       bitField0_ = (bitField0_ & ~0x00000080);
+      if (warningsBuilder_ == null) {
+        warnings_ = java.util.Collections.emptyList();
+      } else {
+        warnings_ = null;
+        warningsBuilder_.clear();
+      }
+      bitField0_ = (bitField0_ & ~0x00000100);
       return this;
     }
 
@@ -691,6 +783,15 @@ private static final long serialVersionUID = 0L;
         result.issues_ = issues_;
       } else {
         result.issues_ = issuesBuilder_.build();
+      }
+      if (warningsBuilder_ == null) {
+        if (((bitField0_ & 0x00000100) != 0)) {
+          warnings_ = java.util.Collections.unmodifiableList(warnings_);
+          bitField0_ = (bitField0_ & ~0x00000100);
+        }
+        result.warnings_ = warnings_;
+      } else {
+        result.warnings_ = warningsBuilder_.build();
       }
     }
 
@@ -796,6 +897,32 @@ private static final long serialVersionUID = 0L;
           }
         }
       }
+      if (warningsBuilder_ == null) {
+        if (!other.warnings_.isEmpty()) {
+          if (warnings_.isEmpty()) {
+            warnings_ = other.warnings_;
+            bitField0_ = (bitField0_ & ~0x00000100);
+          } else {
+            ensureWarningsIsMutable();
+            warnings_.addAll(other.warnings_);
+          }
+          onChanged();
+        }
+      } else {
+        if (!other.warnings_.isEmpty()) {
+          if (warningsBuilder_.isEmpty()) {
+            warningsBuilder_.dispose();
+            warningsBuilder_ = null;
+            warnings_ = other.warnings_;
+            bitField0_ = (bitField0_ & ~0x00000100);
+            warningsBuilder_ = 
+              com.google.protobuf.GeneratedMessage.alwaysUseFieldBuilders ?
+                 internalGetWarningsFieldBuilder() : null;
+          } else {
+            warningsBuilder_.addAllMessages(other.warnings_);
+          }
+        }
+      }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
       return this;
@@ -870,6 +997,19 @@ private static final long serialVersionUID = 0L;
               }
               break;
             } // case 66
+            case 74: {
+              io.batchgate.v1.JsonlIssue m =
+                  input.readMessage(
+                      io.batchgate.v1.JsonlIssue.parser(),
+                      extensionRegistry);
+              if (warningsBuilder_ == null) {
+                ensureWarningsIsMutable();
+                warnings_.add(m);
+              } else {
+                warningsBuilder_.addMessage(m);
+              }
+              break;
+            } // case 74
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -1777,6 +1917,336 @@ private static final long serialVersionUID = 0L;
         issues_ = null;
       }
       return issuesBuilder_;
+    }
+
+    private java.util.List<io.batchgate.v1.JsonlIssue> warnings_ =
+      java.util.Collections.emptyList();
+    private void ensureWarningsIsMutable() {
+      if (!((bitField0_ & 0x00000100) != 0)) {
+        warnings_ = new java.util.ArrayList<io.batchgate.v1.JsonlIssue>(warnings_);
+        bitField0_ |= 0x00000100;
+       }
+    }
+
+    private com.google.protobuf.RepeatedFieldBuilder<
+        io.batchgate.v1.JsonlIssue, io.batchgate.v1.JsonlIssue.Builder, io.batchgate.v1.JsonlIssueOrBuilder> warningsBuilder_;
+
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public java.util.List<io.batchgate.v1.JsonlIssue> getWarningsList() {
+      if (warningsBuilder_ == null) {
+        return java.util.Collections.unmodifiableList(warnings_);
+      } else {
+        return warningsBuilder_.getMessageList();
+      }
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public int getWarningsCount() {
+      if (warningsBuilder_ == null) {
+        return warnings_.size();
+      } else {
+        return warningsBuilder_.getCount();
+      }
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public io.batchgate.v1.JsonlIssue getWarnings(int index) {
+      if (warningsBuilder_ == null) {
+        return warnings_.get(index);
+      } else {
+        return warningsBuilder_.getMessage(index);
+      }
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public Builder setWarnings(
+        int index, io.batchgate.v1.JsonlIssue value) {
+      if (warningsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureWarningsIsMutable();
+        warnings_.set(index, value);
+        onChanged();
+      } else {
+        warningsBuilder_.setMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public Builder setWarnings(
+        int index, io.batchgate.v1.JsonlIssue.Builder builderForValue) {
+      if (warningsBuilder_ == null) {
+        ensureWarningsIsMutable();
+        warnings_.set(index, builderForValue.build());
+        onChanged();
+      } else {
+        warningsBuilder_.setMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public Builder addWarnings(io.batchgate.v1.JsonlIssue value) {
+      if (warningsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureWarningsIsMutable();
+        warnings_.add(value);
+        onChanged();
+      } else {
+        warningsBuilder_.addMessage(value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public Builder addWarnings(
+        int index, io.batchgate.v1.JsonlIssue value) {
+      if (warningsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        ensureWarningsIsMutable();
+        warnings_.add(index, value);
+        onChanged();
+      } else {
+        warningsBuilder_.addMessage(index, value);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public Builder addWarnings(
+        io.batchgate.v1.JsonlIssue.Builder builderForValue) {
+      if (warningsBuilder_ == null) {
+        ensureWarningsIsMutable();
+        warnings_.add(builderForValue.build());
+        onChanged();
+      } else {
+        warningsBuilder_.addMessage(builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public Builder addWarnings(
+        int index, io.batchgate.v1.JsonlIssue.Builder builderForValue) {
+      if (warningsBuilder_ == null) {
+        ensureWarningsIsMutable();
+        warnings_.add(index, builderForValue.build());
+        onChanged();
+      } else {
+        warningsBuilder_.addMessage(index, builderForValue.build());
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public Builder addAllWarnings(
+        java.lang.Iterable<? extends io.batchgate.v1.JsonlIssue> values) {
+      if (warningsBuilder_ == null) {
+        ensureWarningsIsMutable();
+        com.google.protobuf.AbstractMessageLite.Builder.addAll(
+            values, warnings_);
+        onChanged();
+      } else {
+        warningsBuilder_.addAllMessages(values);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public Builder clearWarnings() {
+      if (warningsBuilder_ == null) {
+        warnings_ = java.util.Collections.emptyList();
+        bitField0_ = (bitField0_ & ~0x00000100);
+        onChanged();
+      } else {
+        warningsBuilder_.clear();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public Builder removeWarnings(int index) {
+      if (warningsBuilder_ == null) {
+        ensureWarningsIsMutable();
+        warnings_.remove(index);
+        onChanged();
+      } else {
+        warningsBuilder_.remove(index);
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public io.batchgate.v1.JsonlIssue.Builder getWarningsBuilder(
+        int index) {
+      return internalGetWarningsFieldBuilder().getBuilder(index);
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public io.batchgate.v1.JsonlIssueOrBuilder getWarningsOrBuilder(
+        int index) {
+      if (warningsBuilder_ == null) {
+        return warnings_.get(index);  } else {
+        return warningsBuilder_.getMessageOrBuilder(index);
+      }
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public java.util.List<? extends io.batchgate.v1.JsonlIssueOrBuilder> 
+         getWarningsOrBuilderList() {
+      if (warningsBuilder_ != null) {
+        return warningsBuilder_.getMessageOrBuilderList();
+      } else {
+        return java.util.Collections.unmodifiableList(warnings_);
+      }
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public io.batchgate.v1.JsonlIssue.Builder addWarningsBuilder() {
+      return internalGetWarningsFieldBuilder().addBuilder(
+          io.batchgate.v1.JsonlIssue.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public io.batchgate.v1.JsonlIssue.Builder addWarningsBuilder(
+        int index) {
+      return internalGetWarningsFieldBuilder().addBuilder(
+          index, io.batchgate.v1.JsonlIssue.getDefaultInstance());
+    }
+    /**
+     * <pre>
+     * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+     * a body with `"stream": true`, since a batch does not stream.
+     * </pre>
+     *
+     * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+     */
+    public java.util.List<io.batchgate.v1.JsonlIssue.Builder> 
+         getWarningsBuilderList() {
+      return internalGetWarningsFieldBuilder().getBuilderList();
+    }
+    private com.google.protobuf.RepeatedFieldBuilder<
+        io.batchgate.v1.JsonlIssue, io.batchgate.v1.JsonlIssue.Builder, io.batchgate.v1.JsonlIssueOrBuilder> 
+        internalGetWarningsFieldBuilder() {
+      if (warningsBuilder_ == null) {
+        warningsBuilder_ = new com.google.protobuf.RepeatedFieldBuilder<
+            io.batchgate.v1.JsonlIssue, io.batchgate.v1.JsonlIssue.Builder, io.batchgate.v1.JsonlIssueOrBuilder>(
+                warnings_,
+                ((bitField0_ & 0x00000100) != 0),
+                getParentForChildren(),
+                isClean());
+        warnings_ = null;
+      }
+      return warningsBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:batchgate.v1.UploadReport)

@@ -203,4 +203,53 @@ public interface UploadReportOrBuilder extends
    */
   io.batchgate.v1.JsonlIssueOrBuilder getIssuesOrBuilder(
       int index);
+
+  /**
+   * <pre>
+   * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+   * a body with `"stream": true`, since a batch does not stream.
+   * </pre>
+   *
+   * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+   */
+  java.util.List<io.batchgate.v1.JsonlIssue> 
+      getWarningsList();
+  /**
+   * <pre>
+   * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+   * a body with `"stream": true`, since a batch does not stream.
+   * </pre>
+   *
+   * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+   */
+  io.batchgate.v1.JsonlIssue getWarnings(int index);
+  /**
+   * <pre>
+   * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+   * a body with `"stream": true`, since a batch does not stream.
+   * </pre>
+   *
+   * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+   */
+  int getWarningsCount();
+  /**
+   * <pre>
+   * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+   * a body with `"stream": true`, since a batch does not stream.
+   * </pre>
+   *
+   * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+   */
+  java.util.List<? extends io.batchgate.v1.JsonlIssueOrBuilder> 
+      getWarningsOrBuilderList();
+  /**
+   * <pre>
+   * What does not refuse the file but is probably not meant, at most 100: code "unsupported_value" for
+   * a body with `"stream": true`, since a batch does not stream.
+   * </pre>
+   *
+   * <code>repeated .batchgate.v1.JsonlIssue warnings = 9 [json_name = "warnings"];</code>
+   */
+  io.batchgate.v1.JsonlIssueOrBuilder getWarningsOrBuilder(
+      int index);
 }
