@@ -1,6 +1,13 @@
 """Batches: create or submit, watch, cancel, retry; their results are in `results`."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Mapping,
+)
 from contextlib import aclosing
 from datetime import timedelta
 
@@ -200,10 +207,12 @@ class AsyncBatchCalls(AsyncCalls):
             wait_until_done=wait_until_done,
         )
 
-        def following() -> tuple[Stream, object]:
-            return self.batches.StreamBatchResults, request
+        def received(
+            following: Callable[[], tuple[Stream, object]],
+        ) -> AsyncGenerator[pb.StreamBatchResultsResponse, None]:
+            return self._received(following, timeout=timeout)
 
-        return AsyncResults(request, self._received(following, timeout=timeout))
+        return AsyncResults(request, received, self.batches.StreamBatchResults)
 
     async def retry_batch(
         self,

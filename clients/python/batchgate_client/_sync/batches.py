@@ -1,7 +1,13 @@
 # Made from `_async` by generate_sync.py; not to be edited.
 """Batches: create or submit, watch, cancel, retry; their results are in `results`."""
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import (
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from contextlib import closing
 from datetime import timedelta
 
@@ -199,10 +205,12 @@ class BatchCalls(Calls):
             wait_until_done=wait_until_done,
         )
 
-        def following() -> tuple[Stream, object]:
-            return self.batches.StreamBatchResults, request
+        def received(
+            following: Callable[[], tuple[Stream, object]],
+        ) -> Generator[pb.StreamBatchResultsResponse, None, None]:
+            return self._received(following, timeout=timeout)
 
-        return Results(request, self._received(following, timeout=timeout))
+        return Results(request, received, self.batches.StreamBatchResults)
 
     def retry_batch(
         self,

@@ -1,41 +1,65 @@
 # Made from `_async` by generate_sync.py; not to be edited.
 """The results of a batch, and where to go on with them."""
 
-from collections.abc import Generator
-from typing import Self
+from collections.abc import Callable, Generator
+from typing import Any, Self
+
+import grpc
 
 from batchgate.v1 import batch_service_pb2 as pb
+from batchgate_client.errors import BatchgateError, Details
+from batchgate_client.joining import Joiner
 
 
 class Results:
     """Iterates over `BatchResult`s. Where the gateway goes away, it goes on: no row is lost or comes twice.
 
-    `resume_token` goes on, in another process too, after the last message whose rows have all
-    been given out; rows given out since then come again. `messages` gives them as they came.
+    A row whose body comes in parts is given out whole. `resume_token` goes on, in another process
+    too, after the last message whose rows have all been given out; rows given out since then come
+    again. `messages` gives them as they came, with whole rows.
     """
 
     def __init__(
         self,
         request: pb.StreamBatchResultsRequest,
-        messages: Generator[pb.StreamBatchResultsResponse, None, None],
+        received: Callable[
+            [Callable[[], Any]], Generator[pb.StreamBatchResultsResponse, None, None]
+        ],
+        method: Callable[..., Any],
     ) -> None:
-        """`request` is the one that `messages` are begun anew with: its token is kept up here."""
+        """`received` gives the messages of `method` and `request`, whose token is kept up here."""
         self._request = request
-        self._messages = messages
+        self._method = method
+        self._joiner = Joiner()
+        self._received = received(self._following)
         self._rows = self._each_row()
         self.resume_token = request.resume_token
 
+    def _following(self) -> tuple[Callable[..., Any], object]:
+        # What came of a row before a break comes anew.
+        self._joiner.drop()
+        return self._method, self._request
+
     def messages(self) -> Generator[pb.StreamBatchResultsResponse, None, None]:
         """The messages; `resume_token` is that of the last one that was given out."""
-        for message in self._messages:
-            # Before anything else: what breaks off now must not bring these rows again.
-            self._request.resume_token = message.resume_token or self._request.resume_token
+        for message in self._messages():
             self.resume_token = self._request.resume_token
             yield message
 
-    def _each_row(self) -> Generator[pb.BatchResult, None, None]:
-        for message in self._messages:
+    def _messages(self) -> Generator[pb.StreamBatchResultsResponse, None, None]:
+        for part in self._received:
+            message = self._joiner.whole(part)
+            if message is None:
+                continue
+            # Before anything else: what breaks off now must not bring these rows again.
             self._request.resume_token = message.resume_token or self._request.resume_token
+            yield message
+        if row := self._joiner.unfinished:
+            text = f"the results end in the middle of {row.custom_id}, line {row.line}"
+            raise BatchgateError(grpc.StatusCode.DATA_LOSS, Details(message=text))
+
+    def _each_row(self) -> Generator[pb.BatchResult, None, None]:
+        for message in self._messages():
             for number, row in enumerate(message.results, start=1):
                 if number == len(message.results):
                     self.resume_token = self._request.resume_token
@@ -52,4 +76,4 @@ class Results:
     def close(self) -> None:
         """End the call, where not all rows are wanted."""
         self._rows.close()
-        self._messages.close()
+        self._received.close()
