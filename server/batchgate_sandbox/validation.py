@@ -75,6 +75,7 @@ class _Lines:
         self._endpoint = endpoint
         self._flavour = flavour
         self._seen: set[str] = set()
+        self._first_model: str | None = None
 
     def problems(self, number: int, raw: bytes) -> Iterator[Problem]:
         """What is wrong with one line."""
@@ -104,7 +105,7 @@ class _Lines:
             yield Problem("url_mismatch", message, "url", number)
         custom_id = line["custom_id"]
         if custom_id in self._seen:
-            message = f"The custom_id '{custom_id}' is duplicated in the input file."
+            message = f"The custom_id '{_shown(custom_id)}' is duplicated in the input file."
             yield Problem("duplicate_custom_id", message, "custom_id", number)
         self._seen.add(custom_id)
 
@@ -115,14 +116,19 @@ class _Lines:
         if not isinstance(model, str) or not model:
             if "model" in members or self._flavour.model_required(self._endpoint, members):
                 yield _missing("body.model", number)
-        elif found.model is None:
-            found.model = model
+        elif self._first_model is None:
+            self._first_model, found.model = model, _shown(model)
             if model == MISSING_MODEL:
                 message = f"The provided model '{model}' does not exist."
                 yield Problem("model_not_found", message, "body.model", number)
-        elif model != found.model:
-            message = f"The file uses more than one model: '{found.model}' and '{model}'."
+        elif model != self._first_model:
+            message = f"The file uses more than one model: '{found.model}' and '{_shown(model)}'."
             yield Problem("model_mismatch", message, "body.model", number)
+
+
+def _shown(text: str) -> str:
+    """A text that an answer can carry: JSON can escape half of a surrogate pair, and UTF-8 not."""
+    return text.encode(errors="replace").decode()
 
 
 def _missing(name: str, number: int) -> Problem:
