@@ -20,6 +20,7 @@ from batchgate.v1 import (
 )
 from batchgate_server.addresses import UNIX, ensure_free
 from batchgate_server.audit import AuditLog
+from batchgate_server.batches.turns import Turns
 from batchgate_server.batches.watching import Watching
 from batchgate_server.call import Call
 from batchgate_server.callers.permissions import rule_for
@@ -132,7 +133,8 @@ class Application:
             FileService(self._providers), self._server
         )
         batch_service_pb2_grpc.add_BatchServiceServicer_to_server(
-            BatchService(self._providers, self._watching), self._server
+            BatchService(self._providers, self._watching, Turns(place.turns if place else None)),
+            self._server,
         )
         provider_service_pb2_grpc.add_ProviderServiceServicer_to_server(
             ProviderService(self._providers), self._server

@@ -8,9 +8,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from batchgate.v1 import batch_service_pb2 as pb
 from batchgate_server.batches import request_ids
-from batchgate_server.batches.request_ids import RequestIds, find, same_batch, settled
-from batchgate_server.errors import InvalidField, OutcomeUnknown, ProviderNotFound
+from batchgate_server.batches.asked import asked, other_batch
+from batchgate_server.batches.request_ids import RequestIds, find, settled
+from batchgate_server.errors import OutcomeUnknown, ProviderNotFound
 from batchgate_server.operations import REQUEST_ID_KEY, NewBatch
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch
@@ -21,7 +23,7 @@ NEW = NewBatch(
     input_file_id="file-1",
     endpoint="/v1/embeddings",
     completion_window="24h",
-    metadata={REQUEST_ID_KEY: "wanted"},
+    key="wanted",
 )
 
 
@@ -71,8 +73,8 @@ async def test_the_newest_thousand_are_looked_through(
     count: int, wanted: int | None, found: bool, pages: int
 ) -> None:
     store = Store(count, wanted=wanted)
-    batch = await find(provider(store.answer), "wanted", among=1000)
-    assert (batch.id if batch else None) == (f"batch_{wanted}" if found else None)
+    there = await find(provider(store.answer), "wanted", among=1000)
+    assert (there.batch.id if there else None) == (f"batch_{wanted}" if found else None)
     assert store.pages == pages
 
 
@@ -94,15 +96,13 @@ class Held:
         return httpx.Response(self.status, json={"id": f"batch_{self.created}"})
 
 
-def any_batch(batch: RestBatch) -> None:
-    """A check that lets all pass."""
-
-
 async def begin(ids: RequestIds, to: OpenAIProvider) -> asyncio.Task[tuple[RestBatch, object]]:
     async def create() -> request_ids.Created:
         return await settled(to, NEW), None
 
-    task = asyncio.create_task(ids.once(to, "wanted", create, check=any_batch))
+    request = pb.CreateBatchRequest(request_id="wanted")
+    wanted = asked(request, caller="", differs=lambda _: False)
+    task = asyncio.create_task(ids.once(to, wanted, create))
     await asyncio.sleep(0)
     return task
 
@@ -199,7 +199,7 @@ async def test_an_unknown_outcome_is_looked_up_a_few_times(
     held, ids = Held(status=500), RequestIds()
     held.go.set()
     to = provider(held.answer)
-    with pytest.raises(OutcomeUnknown, match="same request_id is safe"):
+    with pytest.raises(OutcomeUnknown, match="with the same request_id"):
         await (await begin(ids, to))
     assert (held.created, held.listed) == (1, 5)
 
@@ -217,11 +217,11 @@ def batch(**members: str) -> RestBatch:
     ],
 )
 def test_a_batch_that_is_the_same_as_far_as_one_can_see(there: dict[str, str]) -> None:
-    same_batch(endpoint="/v1/responses", input_file_id="file-1")(batch(**there))
+    differs = other_batch(endpoint="/v1/responses", input_file_id="file-1")
+    assert not differs(batch(**there))
 
 
 def test_a_batch_that_is_another() -> None:
-    check = same_batch(endpoint="/v1/responses", input_file_id="file-1")
+    differs = other_batch(endpoint="/v1/responses", input_file_id="file-1")
     for there in ({"endpoint": "/v1/embeddings"}, {"input_file_id": "file-2"}):
-        with pytest.raises(InvalidField, match="batch_1"):
-            check(batch(**there))
+        assert differs(batch(**there))

@@ -143,7 +143,8 @@ def _batch(shown: dict[str, Any]) -> TrueBatch:
     metadata = shown["metadata"] or {}
     return TrueBatch(
         id=shown["id"],
-        request_id=metadata.get(REQUEST_ID, ""),
+        # A digest of what was asked for follows it.
+        request_id=metadata.get(REQUEST_ID, "").partition(" #")[0],
         operation=int(metadata.get("operation", 0)),
         input_file_id=shown["input_file_id"],
         status=shown["status"],

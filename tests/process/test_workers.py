@@ -15,13 +15,19 @@ import httpx
 import psutil
 import pytest
 
+from batchgate.v1 import batch_service_pb2 as batches_pb
 from batchgate.v1 import file_service_pb2 as pb
 from tests.admin.scrape import Scrape
 from tests.conftest import Account, upload_messages
 from tests.process.conftest import GatewayProcess, Serve, Start
-from tests.stubs import file_stub
-from tests.waiting import eventually, uploads_over
+from tests.services.rows import batch_count
+from tests.stubs import batch_stub, file_stub
+from tests.waiting import arrived, eventually, uploads_over
 
+LINE = (
+    b'{"custom_id": "one", "method": "POST", "url": "/v1/chat/completions",'
+    b' "body": {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}}\n'
+)
 TWO = ("--workers", "2", "--log-format", "json")
 
 
@@ -36,14 +42,21 @@ def lines(output: str) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
+async def channels(gateway: GatewayProcess, count: int) -> AsyncIterator[list[grpc.aio.Channel]]:
+    """Connections of their own."""
+    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 100)]
+    made = [grpc.aio.insecure_channel(gateway.address, options=options) for _ in range(count)]
+    try:
+        yield made
+    finally:
+        await asyncio.gather(*(channel.close() for channel in made))
+
+
+@asynccontextmanager
 async def callers(gateway: GatewayProcess, count: int) -> AsyncIterator[list[Any]]:
     """Stubs, each with a connection of its own."""
-    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 100)]
-    channels = [grpc.aio.insecure_channel(gateway.address, options=options) for _ in range(count)]
-    try:
-        yield [file_stub(channel) for channel in channels]
-    finally:
-        await asyncio.gather(*(channel.close() for channel in channels))
+    async with channels(gateway, count) as there:
+        yield [file_stub(channel) for channel in there]
 
 
 async def held_upload(stub: Any, account: Account, *, count: int) -> Any:
@@ -276,3 +289,26 @@ async def test_without_an_admin_address_that_is_free_no_worker_starts(serve: Ser
         code, said = await refused(serve, *options)
     assert code == 2
     assert "  --admin: cannot be listened on: Address already in use" in said
+
+
+async def test_workers_share_a_creation_under_one_request_id(
+    start: Start, account: Account
+) -> None:
+    """The caller goes away, and what it repeats reaches another worker before the batch exists."""
+    gateway = await start(*TWO, listen="127.0.0.1:0")
+    fault = {"kind": "delay", "method": "POST", "path": "*/batches", "delay": 1.0}
+    await account.fault(**fault)
+    async with channels(gateway, 12) as there:
+        messages = upload_messages(LINE, filename="a.jsonl", purpose="batch")
+        file = (await file_stub(there[0]).UploadFile(messages)).file
+        request = batches_pb.CreateBatchRequest(
+            input_file_id=file.id, endpoint="/v1/chat/completions", request_id="one"
+        )
+        first = batch_stub(there[0]).CreateBatch(request)
+        await arrived(account, "POST", "/batches")
+        first.cancel()
+        answers = await asyncio.gather(
+            *(batch_stub(channel).CreateBatch(request) for channel in there)
+        )
+    assert len({answer.batch.id for answer in answers}) == 1
+    assert await batch_count(account) == 1

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
@@ -14,7 +15,7 @@ from batchgate_server import stream_end
 from batchgate_server.batches import request_ids
 from tests.conftest import PROFILES, Account, Gateway, OpenGateway, profiles
 from tests.status import Failure, failure_of
-from tests.waiting import arrived
+from tests.waiting import arrived, eventually
 
 ENDPOINT = "/v1/chat/completions"
 KEY = "batchgate_request_id"
@@ -47,6 +48,11 @@ async def stored(account: Account, provider: str = "openai") -> list[dict[str, A
         return batches
 
 
+def keys(batches: list[dict[str, Any]]) -> list[str]:
+    """The keys that batches have, without the digests behind them."""
+    return [batch["metadata"][KEY].rpartition(" #1:")[0] for batch in batches]
+
+
 async def uploaded(gateway: Gateway, provider: str = "") -> str:
     answer = await gateway.upload(
         json.dumps(ROW).encode() + b"\n", provider=provider, wait_until_processed=True
@@ -54,9 +60,9 @@ async def uploaded(gateway: Gateway, provider: str = "") -> str:
     return answer.file.id
 
 
-def creation(file_id: str, *, provider: str = "", **fields: Any) -> pb.CreateBatchRequest:
+def creation(input_file_id: str, **fields: Any) -> pb.CreateBatchRequest:
     fields = {"endpoint": ENDPOINT, "request_id": "id 1", **fields}
-    return pb.CreateBatchRequest(provider=provider, input_file_id=file_id, **fields)
+    return pb.CreateBatchRequest(input_file_id=input_file_id, **fields)
 
 
 def submission(rows: int = 3, **fields: Any) -> Iterator[pb.SubmitBatchRequest]:
@@ -65,6 +71,14 @@ def submission(rows: int = 3, **fields: Any) -> Iterator[pb.SubmitBatchRequest]:
     for number in range(rows):
         row = pb.BatchLine(custom_id=f"row-{number}", body_json='{"messages": []}')
         yield pb.SubmitBatchRequest(lines=pb.BatchLines(lines=[row]))
+
+
+async def uploads(account: Account) -> list[dict[str, Any]]:
+    return [
+        request
+        for request in await account.requests()
+        if request["method"] == "POST" and request["path"].endswith("/files")
+    ]
 
 
 async def refused(call: Any) -> Failure:
@@ -85,7 +99,7 @@ async def test_twenty_creations_at_once_are_one_and_still_after_a_restart(
     answers += await asyncio.gather(*(another.batches.CreateBatch(request) for _ in range(5)))
     (batch,) = await stored(account, provider)
     assert {answer.batch.id for answer in answers} == {batch["id"]}
-    assert batch["metadata"] == {"team": "blue", KEY: "id 1"}
+    assert {**batch["metadata"], KEY: keys([batch])[0]} == {"team": "blue", KEY: "id 1"}
     assert all(dict(answer.batch.metadata) == {"team": "blue"} for answer in answers)
 
 
@@ -106,26 +120,66 @@ async def test_twenty_submissions_at_once_are_one_and_still_after_a_restart(
     assert created[0].report.line_count == 3
     assert not repeated.HasField("file")
     assert not repeated.HasField("report")
-    uploads = [
-        request
-        for request in await account.requests()
-        if request["method"] == "POST" and request["path"].endswith("/files")
-    ]
-    assert len(uploads) == 1
+    assert len(await uploads(account)) == 1
 
 
-async def test_a_repeat_is_answered_before_its_rows_are_read(gateway: Gateway) -> None:
-    first = await gateway.batches.SubmitBatch(submission())
-
-    async def messages() -> Any:
-        for message in submission(rows=1):
-            yield message
-        await asyncio.Event().wait()
-
-    again = await gateway.batches.SubmitBatch(messages())
+async def test_the_rows_of_a_repeat_are_compared_and_not_uploaded(
+    gateway: Gateway, account: Account
+) -> None:
+    """In however many messages they come."""
+    first = await gateway.batches.SubmitBatch(submission(rows=300))
+    header, *messages = submission(rows=300)
+    rows = [row for message in messages for row in message.lines.lines]
+    packed = pb.SubmitBatchRequest(lines=pb.BatchLines(lines=rows))
+    again = await gateway.batches.SubmitBatch(iter([header, packed]))
     assert again.batch.id == first.batch.id
-    large = await gateway.batches.SubmitBatch(submission(rows=20_000))
-    assert large.batch.id == first.batch.id
+    assert not again.HasField("file")
+    assert len(await uploads(account)) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: submission(rows=2),
+        lambda: submission(rows=4),
+        lambda: submission(rows=60_000),
+        lambda: submission(model="gpt-4o"),
+        lambda: submission(metadata={"team": "blue"}),
+        lambda: submission(filename="other.jsonl"),
+        lambda: submission(input_expires_after={"seconds": 86400}),
+        lambda: submission(endpoint="/v1/responses"),
+    ],
+    ids=["fewer", "more", "too many", "model", "metadata", "filename", "expiry", "endpoint"],
+)
+async def test_other_rows_under_one_request_id(
+    gateway: Gateway, account: Account, other: Callable[[], Any]
+) -> None:
+    batch = (await gateway.batches.SubmitBatch(submission())).batch
+    failure = await refused(gateway.batches.SubmitBatch(other()))
+    assert (failure.code, failure.reason) == ("ALREADY_EXISTS", "IDEMPOTENCY_KEY_REUSED")
+    assert failure.metadata["batch_id"] == batch.id
+    assert len(await stored(account)) == len(await uploads(account)) == 1
+
+
+async def test_a_repeat_is_not_answered_before_its_last_row(
+    gateway: Gateway, account: Account
+) -> None:
+    """Who knows what is to follow the rows of the first call?"""
+    first = await gateway.batches.SubmitBatch(submission())
+    before = await looks(account)
+    call: Any = gateway.batches.SubmitBatch()
+    for message in submission():
+        await call.write(message)
+
+    async def looked() -> bool:
+        return await looks(account) > before
+
+    await eventually(looked)
+    await call.write([*submission(4)][-1])
+    await call.done_writing()
+    failure = await refused(call)
+    assert failure.reason == "IDEMPOTENCY_KEY_REUSED"
+    assert failure.metadata["batch_id"] == first.batch.id
 
 
 async def test_callers_never_see_the_key(gateway: Gateway) -> None:
@@ -205,7 +259,7 @@ async def test_what_could_not_be_found_out_is_found_by_the_repeat(
     await account.fault(kind="answer", status=503, skip=1, times=9, **LISTING)
     failure = await refused(gateway.batches.CreateBatch(creation(file_id)))
     assert (failure.code, failure.reason) == ("UNKNOWN", "OUTCOME_UNKNOWN")
-    assert "repeating the call with the same request_id is safe" in failure.message
+    assert "repeat the call with the same request_id" in failure.message
     answer = await gateway.batches.CreateBatch(creation(file_id))
     (batch,) = await stored(account)
     assert answer.batch.id == batch["id"]
@@ -266,34 +320,145 @@ async def test_callers_who_go_away_do_not_take_the_creation_with_them(
     assert answer.batch.id == batch["id"]
 
 
+@pytest.mark.parametrize("provider", PROFILES)
 @pytest.mark.parametrize(
-    ("change", "said"),
+    "change",
     [
-        (pb.CreateBatchRequest(endpoint="/v1/responses"), "another endpoint"),
-        (pb.CreateBatchRequest(input_file_id="other"), "another input_file_id"),
+        {"endpoint": "/v1/responses"},
+        {"input_file_id": "file-other"},
+        {"completion_window": "48h"},
+        {"metadata": {"team": "red"}},
+        {"metadata": {}},
+        {"output_expires_after": {"seconds": 1_300_000}},
     ],
+    ids=",".join,
 )
 async def test_a_request_id_of_another_batch(
-    gateway: Gateway, account: Account, change: pb.CreateBatchRequest, said: str
+    gateway: Gateway, account: Account, provider: str, change: dict[str, Any]
+) -> None:
+    file_id = await uploaded(gateway, provider)
+    fields: dict[str, Any] = {
+        "input_file_id": file_id,
+        "metadata": {"team": "blue"},
+        "provider": provider,
+    }
+    batch = (await gateway.batches.CreateBatch(creation(**fields))).batch
+    failure = await refused(gateway.batches.CreateBatch(creation(**{**fields, **change})))
+    assert (failure.code, failure.reason) == ("ALREADY_EXISTS", "IDEMPOTENCY_KEY_REUSED")
+    assert failure.metadata["batch_id"] == batch.id
+    assert batch.id in failure.message
+    again = await gateway.batches.CreateBatch(creation(**fields))
+    assert again.batch.id == batch.id
+    assert len(await stored(account, provider)) == 1
+
+
+async def test_a_request_that_says_the_same_in_other_words(gateway: Gateway) -> None:
+    """A default that is named is the default."""
+    file_id = await uploaded(gateway)
+    first = await gateway.batches.CreateBatch(creation(file_id))
+    for fields in ({"completion_window": "24h"}, {"provider": "openai"}):
+        again = await gateway.batches.CreateBatch(creation(file_id, **fields))
+        assert again.batch.id == first.batch.id
+
+
+async def test_another_kind_of_creation_under_one_request_id(gateway: Gateway) -> None:
+    answer = await gateway.batches.SubmitBatch(submission())
+    failure = await refused(gateway.batches.CreateBatch(creation(answer.file.id)))
+    assert failure.reason == "IDEMPOTENCY_KEY_REUSED"
+
+
+@pytest.mark.parametrize("cut", [0, 20])
+async def test_a_batch_without_a_whole_digest_is_compared_as_far_as_one_can_see(
+    gateway: Gateway, account: Account, cut: int
+) -> None:
+    """One of before there were digests, or of a provider that cuts values off."""
+    file_id = await uploaded(gateway)
+    kept = f"id 1 #1:{'0' * 32}"[: 4 + cut]
+    old = {
+        "id": "batch_old",
+        "endpoint": ENDPOINT,
+        "input_file_id": file_id,
+        "metadata": {KEY: kept},
+        "status": "validating",
+    }
+    await account.fault(kind="answer", status=200, body={"data": [old]}, times=None, **LISTING)
+    labelled = creation(file_id, metadata={"team": "blue"})
+    assert (await gateway.batches.CreateBatch(labelled)).batch.id == "batch_old"
+    answer = await gateway.batches.SubmitBatch(submission())
+    assert answer.batch.id == "batch_old"
+    for other in (creation("file-other"), creation(file_id, endpoint="/v1/responses")):
+        failure = await refused(gateway.batches.CreateBatch(other))
+        assert (failure.reason, failure.metadata["batch_id"]) == (
+            "IDEMPOTENCY_KEY_REUSED",
+            "batch_old",
+        )
+
+
+async def test_two_requests_at_once_under_one_request_id(
+    gateway: Gateway, account: Account
 ) -> None:
     file_id = await uploaded(gateway)
-    batch = (await gateway.batches.CreateBatch(creation(file_id))).batch
-    request = creation(file_id)
-    request.MergeFrom(change)
-    failure = await refused(gateway.batches.CreateBatch(request))
-    assert failure.reason == "INVALID_FIELD"
-    assert said in failure.fields["request_id"]
-    assert batch.id in failure.message
-    # Labels may differ: the first ones count.
-    labelled = creation(file_id, metadata={"team": "blue"})
-    assert (await gateway.batches.CreateBatch(labelled)).batch.id == batch.id
+    await account.fault(kind="delay", delay=0.3, **CREATING)
+    first = asyncio.ensure_future(gateway.batches.CreateBatch(creation(file_id)))
+    await arrived(account, "GET", "/batches")
+    other = creation(file_id, metadata={"team": "blue"})
+    failure = await refused(gateway.batches.CreateBatch(other))
+    assert failure.reason == "IDEMPOTENCY_KEY_REUSED"
+    assert failure.metadata["batch_id"] == (await first).batch.id
     assert len(await stored(account)) == 1
 
 
-async def test_a_request_id_of_rows_for_another_endpoint(gateway: Gateway) -> None:
-    await gateway.batches.SubmitBatch(submission())
-    failure = await refused(gateway.batches.SubmitBatch(submission(endpoint="/v1/responses")))
-    assert "another endpoint" in failure.fields["metadata.request_id"]
+async def test_a_refusal_is_not_shared_with_who_asked_for_something_else(
+    gateway: Gateway, account: Account
+) -> None:
+    file_id = await uploaded(gateway)
+    await account.fault(kind="answer", status=400, delay=0.3, **CREATING)
+    first = asyncio.ensure_future(refused(gateway.batches.CreateBatch(creation(file_id))))
+    await arrived(account, "GET", "/batches")
+    other = creation(file_id, metadata={"team": "blue"})
+    assert (await gateway.batches.CreateBatch(other)).batch.id
+    assert (await first).reason == "PROVIDER_REJECTED"
+
+
+def listed(count: int, *, age: float, **more: Any) -> dict[str, Any]:
+    """A page of a list: batches that were created so many seconds ago, and one a second before."""
+    now = int(time.time())
+    batches = [
+        {"id": f"batch_{number}", "created_at": now - int(age) - number} for number in range(count)
+    ]
+    return {"data": batches, "has_more": True, **more}
+
+
+async def looks(account: Account) -> int:
+    return sum(
+        one["method"] == "GET" and one["path"].endswith("/batches")
+        for one in await account.requests()
+    )
+
+
+@pytest.mark.parametrize(
+    ("page", "wanted"),
+    [
+        (listed(100, age=73 * 3600), 1),
+        (listed(100, age=72 * 3600 - 50), 1),
+        (listed(100, age=60 * 3600), 10),
+        # What does not say how old it is, or does not have the newest first, tells nothing.
+        ({"data": [{"id": f"batch_{n}"} for n in range(100)], "has_more": True}, 10),
+        (listed(100, age=80 * 3600) | {"data": listed(100, age=80 * 3600)["data"][::-1]}, 10),
+    ],
+    ids=["all too old", "some too old", "young", "of no age", "oldest first"],
+)
+async def test_a_first_call_looks_back_for_as_long_as_an_id_counts(
+    gateway: Gateway, account: Account, page: dict[str, Any], wanted: int
+) -> None:
+    file_id = await uploaded(gateway)
+    pages = [
+        {**page, "data": [{**b, "id": f"{b['id']}_{n}"} for b in page["data"]]} for n in range(10)
+    ]
+    for one in pages:
+        await account.fault(kind="answer", status=200, body=one, **LISTING)
+    await gateway.batches.CreateBatch(creation(file_id))
+    assert await looks(account) == wanted
 
 
 @pytest.mark.parametrize(
@@ -325,7 +490,8 @@ async def test_fifteen_pairs_and_128_characters_go(gateway: Gateway, account: Ac
     )
     assert dict(answer.batch.metadata) == pairs
     (batch,) = await stored(account)
-    assert batch["metadata"] == {**pairs, KEY: request_id}
+    assert len(batch["metadata"]) == 16
+    assert keys([batch]) == [request_id]
 
 
 async def test_a_caller_that_goes_while_a_creation_pauses_and_repeats_it(

@@ -231,9 +231,10 @@ async def test_a_request_id_makes_one_batch(
     assert sorted(answer.line_count for answer in answers) == [0] * 20 + [1]
     assert sum(answer.HasField("file") for answer in answers) == 1
     assert all(dict(answer.batch.metadata) == {"team": "blue"} for answer in answers)
-    assert await metadata_at(account, answers[0].batch.id) == {
+    kept = await metadata_at(account, answers[0].batch.id)
+    assert kept.pop("batchgate_request_id").startswith("again-1 #1:")
+    assert kept == {
         "team": "blue",
-        "batchgate_request_id": "again-1",
         "batchgate_retry_of": batch.id,
     }
 
@@ -252,8 +253,27 @@ async def test_a_request_id_of_another_batch(gateway: Gateway) -> None:
     await retry(gateway, other.id, request_id="taken-2")
     for request_id in ("taken-1", "taken-2"):
         error = await refused(gateway, batch.id, request_id=request_id)
-        assert (error.code, error.reason) == ("INVALID_ARGUMENT", "INVALID_FIELD")
-        assert error.fields.keys() == {"request_id"}
+        assert (error.code, error.reason) == ("ALREADY_EXISTS", "IDEMPOTENCY_KEY_REUSED")
+        assert error.metadata["batch_id"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scope": pb.RETRY_SCOPE_FAILED_ONLY},
+        {"metadata": {"team": "red"}},
+        {"completion_window": "24h"},
+    ],
+    ids=",".join,
+)
+async def test_a_request_id_of_another_retry(gateway: Gateway, change: dict[str, Any]) -> None:
+    batch = await done(gateway, line("a", fail=400))
+    first = await retry(gateway, batch.id, request_id="again", scope=pb.RETRY_SCOPE_UNSUCCESSFUL)
+    same = await retry(gateway, batch.id, request_id="again")
+    assert same.batch.id == first.batch.id
+    error = await refused(gateway, batch.id, request_id="again", **change)
+    assert (error.code, error.reason) == ("ALREADY_EXISTS", "IDEMPOTENCY_KEY_REUSED")
+    assert error.metadata["batch_id"] == first.batch.id
 
 
 async def test_full_metadata_has_no_room_for_more(account: Account, gateway: Gateway) -> None:

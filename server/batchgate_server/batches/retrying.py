@@ -7,6 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from batchgate.v1 import batch_service_pb2 as pb
+from batchgate_server.batches.asked import asked
 from batchgate_server.batches.permitted import ensure_line
 from batchgate_server.batches.request_ids import Created
 from batchgate_server.batches.result_lines import MAX_LINE_BYTES, Line, file_lines
@@ -45,6 +46,7 @@ class Retry:
         self._failed_only = request.scope == pb.RETRY_SCOPE_FAILED_ONLY
         self._call = current_call()
         self._caller = self._call.caller.name
+        self.asked = asked(request, caller=self._caller, differs=self._differs)
         self._limit = provider.upload_limit("batch")
         self._size = 0
         retried_batch(request, RestBatch(id=self._batch_id), output_lifetime=None)
@@ -52,16 +54,11 @@ class Retry:
         self.line_count = 0
         """How many lines were passed on."""
 
-    def check(self, batch: RestBatch) -> None:
-        """Raises if a batch that was made under the same request_id is no retry of this one."""
+    def _differs(self, batch: RestBatch) -> bool:
+        """Whether a batch that was made under the same request_id is visibly no retry of this one."""
         # Where all pairs are in use there was no room to say so.
         unsaid = self._batch_id if len(batch.metadata) >= PAIRS else ""
-        if batch.metadata.get(RETRY_OF_KEY, unsaid) != self._batch_id:
-            raise InvalidField(
-                "request_id",
-                f"was used already for the batch {batch.id}, which is no retry of "
-                f"{self._batch_id}; take a new one for each batch",
-            )
+        return batch.metadata.get(RETRY_OF_KEY, unsaid) != self._batch_id
 
     async def create(self) -> Created:
         """The new batch and its file.
@@ -102,7 +99,7 @@ class Retry:
                     size_bytes=None,
                     expires_after_seconds=self._provider.file_lifetime("batch"),
                 ),
-                lambda file: replace(new, input_file_id=file.id),
+                lambda file: replace(new, input_file_id=file.id, digest=self.asked.digest),
             )
 
     async def _choice(self, batch: RestBatch) -> Callable[[str], bool]:

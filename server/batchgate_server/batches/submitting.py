@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate.v1 import file_service_pb2
+from batchgate_server.batches.asked import Asked
 from batchgate_server.batches.uploaded import create_from_upload
 from batchgate_server.call import current_call
 from batchgate_server.errors import FileTooLarge, InvalidJsonl, UploadProtocol, Violation
@@ -38,9 +39,14 @@ async def read_metadata(messages: AsyncIterator[pb.SubmitBatchRequest]) -> pb.Su
 
 
 async def submit(
-    provider: OpenAIProvider, metadata: pb.SubmitBatchMetadata, *, rows: "Rows", new: NewBatch
+    provider: OpenAIProvider,
+    metadata: pb.SubmitBatchMetadata,
+    *,
+    rows: "Rows",
+    new: NewBatch,
+    asked: Asked,
 ) -> tuple[RestBatch, RestFile]:
-    """Upload the rows and create the batch, whose input file `new` does not know yet."""
+    """Upload the rows and create the batch; `new` does not know its input file and digest yet."""
     lifetime = (
         whole_seconds("metadata.input_expires_after", metadata.input_expires_after)
         if metadata.HasField("input_expires_after")
@@ -58,7 +64,9 @@ async def submit(
     )
     try:
         return await create_from_upload(
-            provider, file, lambda uploaded: replace(new, input_file_id=uploaded.id)
+            provider,
+            file,
+            lambda uploaded: replace(new, input_file_id=uploaded.id, digest=asked.digest),
         )
     except InvalidJsonl as exc:
         # The upload was cut off at the first fault; the rest of the stream may have more.
@@ -80,9 +88,11 @@ class Rows:
         endpoint: str,
         model: str,
         confirm_end: Callable[[], Awaitable[None]],
+        keeps_digest: bool = False,
     ) -> None:
         """`confirm_end` raises unless the caller ended the stream on purpose.
 
+        `keeps_digest`: there will be a `digest` of the rows as they came.
         `model` is for rows without one; both it and `endpoint` are checked already.
         """
         self._messages = messages
@@ -96,6 +106,9 @@ class Rows:
         self._call = current_call()
         self._limit = provider.upload_limit("batch")
         self._digest = hashlib.sha256()
+        self._asked = hashlib.sha256() if keeps_digest else None
+        self.ended = False
+        """Whether the caller's stream was read to its end."""
         self._custom_ids: set[bytes] = set()
         self._models: dict[str, None] = {}
         self._sent_model = ""
@@ -120,7 +133,7 @@ class Rows:
             if size >= PIECE:
                 yield self._let_go(pieces, size)
                 pieces, size = [], 0
-        await self._confirm_end()
+        await self._end()
         if not self._rows:
             raise UploadProtocol("no row followed the metadata; a batch has at least one")
         if pieces:
@@ -133,6 +146,24 @@ class Rows:
                 break
             self._lines(message)
         return self._invalid()
+
+    async def read_out(self) -> None:
+        """Read what is left, without looking at the rows: only `digest` is wanted of them.
+
+        More rows than a batch can have are not waited for.
+        """
+        if self.ended:
+            return
+        async for message in self._messages:
+            self._received(message)
+            self._rows += len(message.lines.lines)
+            if self._too_many():
+                return
+        await self._end()
+
+    def digest(self) -> bytes:
+        """A digest of the rows that were read, as the caller sent them, in however many messages."""
+        return self._asked.digest() if self._asked else b""
 
     def report(self) -> file_service_pb2.UploadReport:
         """What came, and what was made of it; the digest is that of the file."""
@@ -149,11 +180,7 @@ class Rows:
 
     def _lines(self, message: pb.SubmitBatchRequest) -> list[bytes]:
         """The lines of a message; its faults are remembered."""
-        if message.WhichOneof("payload") != "lines":
-            raise UploadProtocol("every message after the first must carry lines")
-        size = message.lines.ByteSize()
-        self._received_bytes += size
-        self._call.count_received(size)
+        self._received(message)
         lines: list[bytes] = []
         for row in message.lines.lines:
             if len(self._faults) >= MAX_FAULTS or self._too_many():
@@ -187,6 +214,20 @@ class Rows:
             lines.append(line.content + b"\n")
         self._call.received_lines = self._rows
         return lines
+
+    def _received(self, message: pb.SubmitBatchRequest) -> None:
+        if message.WhichOneof("payload") != "lines":
+            raise UploadProtocol("every message after the first must carry lines")
+        if self._asked:
+            # A list's form on the wire is that of its items, one behind the other.
+            self._asked.update(message.lines.SerializeToString(deterministic=True))
+        size = message.lines.ByteSize()
+        self._received_bytes += size
+        self._call.count_received(size)
+
+    async def _end(self) -> None:
+        await self._confirm_end()
+        self.ended = True
 
     def _take(self, custom_id: str, line: Line) -> None:
         self._ensure_permitted(line)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from batchgate_server.batches.input_file import create_batch_now, input_file_usable
 from batchgate_server.batches.request_ids import creation_name
 from batchgate_server.errors import GatewayError, OutcomeUnknown, ProviderNotFound
-from batchgate_server.operations import REQUEST_ID_KEY, NewBatch, NewFile
+from batchgate_server.operations import NewBatch, NewFile
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch, RestFile
 from batchgate_server.rest.retrying import Pace, set_pace
@@ -35,7 +35,7 @@ async def create_from_upload(
     # Begun, it goes on without its caller: only its outcome tells whether the file is needed.
     batch = await provider.background.finish(
         _batch_or_no_file(provider, new, file),
-        name=creation_name(new.metadata.get(REQUEST_ID_KEY, "")),
+        name=creation_name(new.key),
     )
     return batch, file
 

@@ -236,8 +236,8 @@ class OpenAIProvider:
             "endpoint": new.endpoint,
             "completion_window": new.completion_window,
         }
-        if new.metadata:
-            document["metadata"] = new.metadata
+        if pairs := new.pairs:
+            document["metadata"] = pairs
         if new.output_expires_after_seconds is not None:
             document["output_expires_after"] = {
                 "anchor": "created_at",

@@ -2,20 +2,23 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from grpc.aio import ServicerContext
 
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate.v1 import batch_service_pb2_grpc
+from batchgate_server.batches.asked import asked, other_batch
 from batchgate_server.batches.input_file import create_batch
-from batchgate_server.batches.request_ids import Created, RequestIds, same_batch
+from batchgate_server.batches.request_ids import Created, RequestIds
 from batchgate_server.batches.results import stream_results
 from batchgate_server.batches.retrying import Retry
 from batchgate_server.batches.submitting import Rows, read_metadata, submit
+from batchgate_server.batches.turns import Turns
 from batchgate_server.batches.watching import Watching, is_terminal, wait_until_terminal
 from batchgate_server.call import current_call
-from batchgate_server.operations import request_key
+from batchgate_server.errors import IdempotencyKeyReused
 from batchgate_server.providers.registry import ProviderRegistry
 from batchgate_server.stream_end import confirm_end, read_rest
 from batchgate_server.translation.batches import (
@@ -41,10 +44,13 @@ Context = ServicerContext[Any, Any]
 class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
     """Translates each call into the chosen provider's."""
 
-    def __init__(self, providers: ProviderRegistry, watching: Watching) -> None:
+    def __init__(
+        self, providers: ProviderRegistry, watching: Watching, turns: Turns | None = None
+    ) -> None:
+        """`turns` are those of all processes that share an address."""
         self._providers = providers
         self._watching = watching
-        self._request_ids = RequestIds()
+        self._request_ids = RequestIds(turns)
 
     async def CreateBatch(
         self, request: pb.CreateBatchRequest, context: Context
@@ -55,16 +61,14 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         new = new_batch(
             request, caller=caller, output_lifetime=provider.profile.output_expires_after
         )
+        differs = other_batch(endpoint=new.endpoint, input_file_id=new.input_file_id)
+        wanted = asked(request, caller=caller, differs=differs)
+        new = replace(new, digest=wanted.digest)
 
         async def create() -> Created:
             return await create_batch(provider, new), None
 
-        batch, _ = await self._request_ids.once(
-            provider,
-            request_key(request.request_id, caller=caller),
-            create,
-            check=same_batch(endpoint=new.endpoint, input_file_id=new.input_file_id),
-        )
+        batch, _ = await self._request_ids.once(provider, wanted, create)
         return pb.CreateBatchResponse(batch=batch_message(batch, provider=provider.name))
 
     async def GetBatch(self, request: pb.GetBatchRequest, context: Context) -> pb.GetBatchResponse:
@@ -160,16 +164,22 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
             endpoint=new.endpoint,
             model=checked_word("metadata.model", metadata.model) if metadata.model else "",
             confirm_end=confirm_end(context),
+            keeps_digest=bool(metadata.request_id),
         )
-        batch, file = await self._request_ids.once(
-            provider,
-            request_key(metadata.request_id, caller=caller),
-            lambda: submit(provider, metadata, rows=rows, new=new),
-            check=same_batch(endpoint=new.endpoint, field="metadata.request_id"),
+        wanted = asked(
+            metadata, caller=caller, differs=other_batch(endpoint=new.endpoint), rest=rows
         )
+        try:
+            batch, file = await self._request_ids.once(
+                provider,
+                wanted,
+                lambda: submit(provider, metadata, rows=rows, new=new, asked=wanted),
+            )
+        except IdempotencyKeyReused:
+            await _last_words(rows, context)
+            raise
         if not file:
-            # The rows were not needed.
-            await read_rest(context)
+            await _last_words(rows, context)
         return pb.SubmitBatchResponse(
             batch=batch_message(batch, provider=provider.name),
             file=file_message(file, provider=provider.name) if file else None,
@@ -193,17 +203,18 @@ class BatchService(batch_service_pb2_grpc.BatchServiceServicer):
         """Create a batch of what had no success; see `batches.retrying`."""
         provider = self._providers.select(request.provider)
         retry = Retry(provider, request)
-        batch, file = await self._request_ids.once(
-            provider,
-            request_key(request.request_id, caller=current_call().caller.name),
-            retry.create,
-            check=retry.check,
-        )
+        batch, file = await self._request_ids.once(provider, retry.asked, retry.create)
         return pb.RetryBatchResponse(
             batch=batch_message(batch, provider=provider.name),
             file=file_message(file, provider=provider.name) if file else None,
             line_count=retry.line_count if file else 0,
         )
+
+
+async def _last_words(rows: Rows, context: Context) -> None:
+    """Where there was a batch already its rows may not have been needed."""
+    if not rows.ended:
+        await read_rest(context)
 
 
 def _in_time(seconds: float, context: Context) -> float:

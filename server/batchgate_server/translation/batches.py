@@ -41,7 +41,8 @@ def new_batch(
         completion_window=checked_word(
             "completion_window", request.completion_window or DEFAULT_COMPLETION_WINDOW
         ),
-        metadata=checked_metadata(request.metadata, request_id=request.request_id, caller=caller),
+        metadata=checked_metadata(request.metadata, request_id=request.request_id),
+        key=request_key(request.request_id, caller=caller),
         output_expires_after_seconds=(
             whole_seconds("output_expires_after", request.output_expires_after)
             if request.HasField("output_expires_after")
@@ -85,9 +86,9 @@ def retried_batch(
         metadata=checked_metadata(
             metadata,
             request_id=request.request_id,
-            caller=caller,
             **({RETRY_OF_KEY: old.id} if room else {}),
         ),
+        key=request_key(request.request_id, caller=caller),
         output_expires_after_seconds=output_lifetime,
     )
 
@@ -106,11 +107,9 @@ def submitted_batch(
             "metadata.completion_window", metadata.completion_window or DEFAULT_COMPLETION_WINDOW
         ),
         metadata=checked_metadata(
-            metadata.metadata,
-            request_id=metadata.request_id,
-            caller=caller,
-            within="metadata.",
+            metadata.metadata, request_id=metadata.request_id, within="metadata."
         ),
+        key=request_key(metadata.request_id, caller=caller),
         output_expires_after_seconds=(
             whole_seconds("metadata.output_expires_after", metadata.output_expires_after)
             if metadata.HasField("output_expires_after")
@@ -120,17 +119,12 @@ def submitted_batch(
 
 
 def checked_metadata(
-    metadata: Mapping[str, str],
-    *,
-    request_id: str,
-    caller: str = "",
-    within: str = "",
-    **own: str,
+    metadata: Mapping[str, str], *, request_id: str, within: str = "", **own: str
 ) -> dict[str, str]:
-    """A batch's metadata for the provider: the caller's pairs, then those of the gateway.
+    """A batch's metadata for the provider, with room for the pair that a request_id needs.
 
-    `caller` is whose request_id it is; `within` is the path of the message that holds the fields, as `metadata.`; `own` are further
-    pairs of the gateway's own.
+    `within` is the path of the message that holds the fields, as `metadata.`; `own` are pairs of
+    the gateway's own.
     """
     for key in metadata:
         if key.startswith(OWN_PREFIX):
@@ -141,14 +135,13 @@ def checked_metadata(
         raise InvalidField(
             f"{within}request_id", "must be at most 128 printable ASCII characters; a UUID is good"
         )
-    if request_id:
-        own = {REQUEST_ID_KEY: request_key(request_id, caller=caller), **own}
+    needed = [REQUEST_ID_KEY, *own] if request_id else [*own]
     # Without a pair of its own the gateway leaves the limit to the provider.
-    if own and len(metadata) + len(own) > PAIRS:
+    if needed and len(metadata) + len(needed) > PAIRS:
         raise InvalidField(
             f"{within}metadata",
-            f"must have at most {PAIRS - len(own)} pairs: the gateway itself needs {len(own)} of "
-            f"the provider's {PAIRS} (for {', '.join(own)})",
+            f"must have at most {PAIRS - len(needed)} pairs: the gateway itself needs "
+            f"{len(needed)} of the provider's {PAIRS} (for {', '.join(needed)})",
         )
     return {**metadata, **own}
 

@@ -30,6 +30,8 @@ class Start:
     address: str
     """Where all workers listen, with the real port."""
     settings: Settings
+    turns: int
+    """The descriptor of a file by which the workers take turns."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ class Place:
         self._reload = Reload(start.settings)
         self.number = start.number
         self.address = start.address
+        self.turns = start.turns
 
     def load(self) -> Settings:
         """The configuration as the supervisor has read it last; raises as reading it does."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from batchgate_server.addresses import ensure_free, reserved
+from batchgate_server.batches.turns import shared_file
 from batchgate_server.logs import configure_logs
 from batchgate_server.process_limits import set_process_limits
 from batchgate_server.settings import ConfigurationError, Problem, Settings, applied
@@ -60,6 +61,8 @@ def supervise(
 class _Supervisor:
     def __init__(self, settings: Settings, load: Callable[[], Settings]) -> None:
         self.settings = settings
+        self.turns = shared_file()
+        """By it the workers take turns."""
         self._load = load
         self._workers: list[_Worker] = []
         self._stopping = asyncio.Event()
@@ -249,17 +252,18 @@ class _Worker:
     async def _run(self) -> int:
         """The exit code of a process, from its start to its end."""
         ours, theirs = socket.socketpair()
+        turns = self._supervisor.turns
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "batchgate_server.workers", str(theirs.fileno())),
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), turns],
                 stdin=DEVNULL,
                 # A signal from the terminal is for the supervisor, which passes it on.
                 start_new_session=True,
             )
         self.starts += 1
         reader, self._writer = await asyncio.open_connection(sock=ours)
-        self.tell(Start(self.number, self._address, self._supervisor.settings))
+        self.tell(Start(self.number, self._address, self._supervisor.settings, turns))
         if self._supervisor.stopping.is_set():
             self.tell(Stop())
         try:

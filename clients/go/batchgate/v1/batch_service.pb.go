@@ -209,13 +209,21 @@ type CreateBatchRequest struct {
 	// OpenAI takes 1 hour to 30 days, Azure OpenAI 14 to 30 days, and not at all in api-version
 	// 2024-10-21. Unset means the provider's own default.
 	OutputExpiresAfter *durationpb.Duration `protobuf:"bytes,6,opt,name=output_expires_after,json=outputExpiresAfter,proto3" json:"output_expires_after,omitempty"`
-	// Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
+	// Optional. Makes the call one to repeat: the same id gives the same batch, for 72 hours, while the
 	// provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-	// Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-	// not shown to callers. Where the gateway knows its callers their name stands before it: two who
-	// choose the same one mean two batches. Calls at the same time share one creation within a process
-	// of the gateway. An id of a batch with another endpoint or input file is INVALID_FIELD; what differs
-	// otherwise is not compared, and the batch that exists is the answer.
+	// Where the gateway knows its callers their name stands before it: two who choose the same one mean
+	// two batches.
+	//
+	// The same id with anything else in the request, or for another RPC, is IDEMPOTENCY_KEY_REUSED; only
+	// `provider` is not compared. For that a digest of the request is kept with the id, as
+	// `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), which is not
+	// shown to callers. A batch without a digest, of an older gateway, is compared by endpoint and input
+	// file.
+	//
+	// Calls at the same time share one creation within a gateway, all of its workers together. Two
+	// replicas do not know of each other: where a repeat reaches another one before the provider lists
+	// the batch, there may be two. So wait for the answer, or for the deadline and a little more, before
+	// repeating; or send repeats to the same replica.
 	RequestId     string `protobuf:"bytes,7,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1013,10 +1021,9 @@ type SubmitBatchMetadata struct {
 	InputExpiresAfter *durationpb.Duration `protobuf:"bytes,7,opt,name=input_expires_after,json=inputExpiresAfter,proto3" json:"input_expires_after,omitempty"`
 	// Optional. How long the provider keeps the output files, as in CreateBatch.
 	OutputExpiresAfter *durationpb.Duration `protobuf:"bytes,8,opt,name=output_expires_after,json=outputExpiresAfter,proto3" json:"output_expires_after,omitempty"`
-	// Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-	// provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-	// Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-	// not shown to callers. If the batch exists, the rows are not read. See CreateBatchRequest.
+	// Optional. Makes the call one to repeat, as in CreateBatch. If the batch exists the rows are read to
+	// the end of the stream and compared, by a digest, but not uploaded: other rows, or another order of
+	// them, are IDEMPOTENCY_KEY_REUSED.
 	RequestId     string `protobuf:"bytes,9,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1738,10 +1745,7 @@ type RetryBatchRequest struct {
 	Metadata map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Optional. How long the new batch may take; empty means as long as the old one.
 	CompletionWindow string `protobuf:"bytes,5,opt,name=completion_window,json=completionWindow,proto3" json:"completion_window,omitempty"`
-	// Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-	// provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-	// Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-	// not shown to callers.
+	// Optional. Makes the call one to repeat, as in CreateBatch.
 	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

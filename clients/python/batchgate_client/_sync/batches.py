@@ -37,7 +37,7 @@ class BatchCalls(Calls):
         provider: str | None = None,
         timeout: float | None = None,
     ) -> batch_pb2.Batch:
-        """Create a batch of an uploaded file. With a `request_id` it is safe to repeat, and repeated.
+        """Create a batch of an uploaded file. With a `request_id` it can be repeated, and is.
 
         The deadline is 15 minutes unless `timeout` says else, as the file may have to be
         processed first.
@@ -162,7 +162,7 @@ class BatchCalls(Calls):
         """Make a batch of rows, without a file of one's own.
 
         A row is `{"custom_id": …, "body": {…}}` or a `BatchLine`; `model` is filled in where a
-        body has none. With a `request_id` it is safe to repeat.
+        body has none. With a `request_id` it can be repeated.
 
         Raises:
             InvalidJsonl: Rows are faulty; nothing was created.
@@ -223,7 +223,7 @@ class BatchCalls(Calls):
         provider: str | None = None,
         timeout: float | None = None,
     ) -> pb.RetryBatchResponse:
-        """A new batch of the lines without success. With a `request_id` it is safe to repeat, and repeated.
+        """A new batch of the lines without success. With a `request_id` it can be repeated, and is.
 
         Raises:
             ProviderConflict: Nothing is left to retry.

@@ -54,7 +54,7 @@ RequestId = Annotated[
     str,
     typer.Option(
         metavar="ID",
-        help="The same id gives the same batch, so that repeating is safe. Default: a new one.",
+        help="The same command with the same id gives the same batch. Default: a new one.",
         show_default=False,
     ),
 ]

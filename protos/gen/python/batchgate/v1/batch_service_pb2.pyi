@@ -147,13 +147,21 @@ class CreateBatchRequest(_message.Message):
     completion_window: _builtins.str
     """Optional. How long the batch may take; empty means "24h", the only one known today."""
     request_id: _builtins.str
-    """Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
+    """Optional. Makes the call one to repeat: the same id gives the same batch, for 72 hours, while the
     provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-    Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-    not shown to callers. Where the gateway knows its callers their name stands before it: two who
-    choose the same one mean two batches. Calls at the same time share one creation within a process
-    of the gateway. An id of a batch with another endpoint or input file is INVALID_FIELD; what differs
-    otherwise is not compared, and the batch that exists is the answer.
+    Where the gateway knows its callers their name stands before it: two who choose the same one mean
+    two batches.
+
+    The same id with anything else in the request, or for another RPC, is IDEMPOTENCY_KEY_REUSED; only
+    `provider` is not compared. For that a digest of the request is kept with the id, as
+    `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), which is not
+    shown to callers. A batch without a digest, of an older gateway, is compared by endpoint and input
+    file.
+
+    Calls at the same time share one creation within a gateway, all of its workers together. Two
+    replicas do not know of each other: where a repeat reaches another one before the provider lists
+    the batch, there may be two. So wait for the answer, or for the deadline and a little more, before
+    repeating; or send repeats to the same replica.
     """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -571,10 +579,9 @@ class SubmitBatchMetadata(_message.Message):
     filename: _builtins.str
     """Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl"."""
     request_id: _builtins.str
-    """Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-    provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-    Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-    not shown to callers. If the batch exists, the rows are not read. See CreateBatchRequest.
+    """Optional. Makes the call one to repeat, as in CreateBatch. If the batch exists the rows are read to
+    the end of the stream and compared, by a digest, but not uploaded: other rows, or another order of
+    them, are IDEMPOTENCY_KEY_REUSED.
     """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -933,11 +940,7 @@ class RetryBatchRequest(_message.Message):
     completion_window: _builtins.str
     """Optional. How long the new batch may take; empty means as long as the old one."""
     request_id: _builtins.str
-    """Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-    provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-    Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-    not shown to callers.
-    """
+    """Optional. Makes the call one to repeat, as in CreateBatch."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Optional. Labels of the new batch; if there are none, those of the old one."""

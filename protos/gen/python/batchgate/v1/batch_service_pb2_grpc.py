@@ -143,10 +143,10 @@ class BatchServiceServicer(object):
         - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
         - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
         tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
-        `request_id` repeating the call is safe, and the gateway has looked for the batch already,
-        unless it was shutting down.
+        `request_id` the gateway has looked for the batch already, unless it was shutting down; repeat
+        the call, which finds the batch if the provider has it by then.
         - ALREADY_EXISTS/IDEMPOTENCY_KEY_REUSED: the `request_id` was used for another request; nothing was
-        sent.
+        sent. `batch_id` in the details is what exists.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -71,10 +71,10 @@ class BatchServiceStub:
     - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
     - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
       tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
-      `request_id` repeating the call is safe, and the gateway has looked for the batch already,
-      unless it was shutting down.
+      `request_id` the gateway has looked for the batch already, unless it was shutting down; repeat
+      the call, which finds the batch if the provider has it by then.
     - ALREADY_EXISTS/IDEMPOTENCY_KEY_REUSED: the `request_id` was used for another request; nothing was
-      sent.
+      sent. `batch_id` in the details is what exists.
     """
     GetBatch: _grpc.UnaryUnaryMultiCallable[_batch_service_pb2.GetBatchRequest, _batch_service_pb2.GetBatchResponse]
     """Gets a batch.
@@ -228,10 +228,10 @@ class BatchServiceAsyncStub(BatchServiceStub):
     - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
     - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
       tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
-      `request_id` repeating the call is safe, and the gateway has looked for the batch already,
-      unless it was shutting down.
+      `request_id` the gateway has looked for the batch already, unless it was shutting down; repeat
+      the call, which finds the batch if the provider has it by then.
     - ALREADY_EXISTS/IDEMPOTENCY_KEY_REUSED: the `request_id` was used for another request; nothing was
-      sent.
+      sent. `batch_id` in the details is what exists.
     """
     GetBatch: _aio.UnaryUnaryMultiCallable[_batch_service_pb2.GetBatchRequest, _batch_service_pb2.GetBatchResponse]  # type: ignore[assignment]
     """Gets a batch.
@@ -388,10 +388,10 @@ class BatchServiceServicer(metaclass=_abc_1.ABCMeta):
         - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
         - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
           tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
-          `request_id` repeating the call is safe, and the gateway has looked for the batch already,
-          unless it was shutting down.
+          `request_id` the gateway has looked for the batch already, unless it was shutting down; repeat
+          the call, which finds the batch if the provider has it by then.
         - ALREADY_EXISTS/IDEMPOTENCY_KEY_REUSED: the `request_id` was used for another request; nothing was
-          sent.
+          sent. `batch_id` in the details is what exists.
         """
 
     @_abc_1.abstractmethod

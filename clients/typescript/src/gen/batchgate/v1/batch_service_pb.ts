@@ -72,13 +72,21 @@ export type CreateBatchRequest = Message<"batchgate.v1.CreateBatchRequest"> & {
   outputExpiresAfter?: Duration | undefined;
 
   /**
-   * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
+   * Optional. Makes the call one to repeat: the same id gives the same batch, for 72 hours, while the
    * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-   * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-   * not shown to callers. Where the gateway knows its callers their name stands before it: two who
-   * choose the same one mean two batches. Calls at the same time share one creation within a process
-   * of the gateway. An id of a batch with another endpoint or input file is INVALID_FIELD; what differs
-   * otherwise is not compared, and the batch that exists is the answer.
+   * Where the gateway knows its callers their name stands before it: two who choose the same one mean
+   * two batches.
+   *
+   * The same id with anything else in the request, or for another RPC, is IDEMPOTENCY_KEY_REUSED; only
+   * `provider` is not compared. For that a digest of the request is kept with the id, as
+   * `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), which is not
+   * shown to callers. A batch without a digest, of an older gateway, is compared by endpoint and input
+   * file.
+   *
+   * Calls at the same time share one creation within a gateway, all of its workers together. Two
+   * replicas do not know of each other: where a repeat reaches another one before the provider lists
+   * the batch, there may be two. So wait for the answer, or for the deadline and a little more, before
+   * repeating; or send repeats to the same replica.
    *
    * @generated from field: string request_id = 7;
    */
@@ -502,10 +510,9 @@ export type SubmitBatchMetadata = Message<"batchgate.v1.SubmitBatchMetadata"> & 
   outputExpiresAfter?: Duration | undefined;
 
   /**
-   * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-   * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-   * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-   * not shown to callers. If the batch exists, the rows are not read. See CreateBatchRequest.
+   * Optional. Makes the call one to repeat, as in CreateBatch. If the batch exists the rows are read to
+   * the end of the stream and compared, by a digest, but not uploaded: other rows, or another order of
+   * them, are IDEMPOTENCY_KEY_REUSED.
    *
    * @generated from field: string request_id = 9;
    */
@@ -887,10 +894,7 @@ export type RetryBatchRequest = Message<"batchgate.v1.RetryBatchRequest"> & {
   completionWindow: string;
 
   /**
-   * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-   * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-   * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-   * not shown to callers.
+   * Optional. Makes the call one to repeat, as in CreateBatch.
    *
    * @generated from field: string request_id = 6;
    */
@@ -1098,10 +1102,10 @@ export const BatchService: GenService<{
    * - RESOURCE_EXHAUSTED/PROVIDER_TOKEN_LIMIT: too many tokens are waiting already; try later.
    * - UNKNOWN/OUTCOME_UNKNOWN: the answer was lost or unclear: the batch may exist. ListBatches
    *   tells. Not UNAVAILABLE, since clients repeat that by themselves and would pay twice. With a
-   *   `request_id` repeating the call is safe, and the gateway has looked for the batch already,
-   *   unless it was shutting down.
+   *   `request_id` the gateway has looked for the batch already, unless it was shutting down; repeat
+   *   the call, which finds the batch if the provider has it by then.
    * - ALREADY_EXISTS/IDEMPOTENCY_KEY_REUSED: the `request_id` was used for another request; nothing was
-   *   sent.
+   *   sent. `batch_id` in the details is what exists.
    *
    * @generated from rpc batchgate.v1.BatchService.CreateBatch
    */

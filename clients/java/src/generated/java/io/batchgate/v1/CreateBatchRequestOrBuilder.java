@@ -184,13 +184,21 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
+   * Optional. Makes the call one to repeat: the same id gives the same batch, for 72 hours, while the
    * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-   * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-   * not shown to callers. Where the gateway knows its callers their name stands before it: two who
-   * choose the same one mean two batches. Calls at the same time share one creation within a process
-   * of the gateway. An id of a batch with another endpoint or input file is INVALID_FIELD; what differs
-   * otherwise is not compared, and the batch that exists is the answer.
+   * Where the gateway knows its callers their name stands before it: two who choose the same one mean
+   * two batches.
+   *
+   * The same id with anything else in the request, or for another RPC, is IDEMPOTENCY_KEY_REUSED; only
+   * `provider` is not compared. For that a digest of the request is kept with the id, as
+   * `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), which is not
+   * shown to callers. A batch without a digest, of an older gateway, is compared by endpoint and input
+   * file.
+   *
+   * Calls at the same time share one creation within a gateway, all of its workers together. Two
+   * replicas do not know of each other: where a repeat reaches another one before the provider lists
+   * the batch, there may be two. So wait for the answer, or for the deadline and a little more, before
+   * repeating; or send repeats to the same replica.
    * </pre>
    *
    * <code>string request_id = 7 [json_name = "requestId"];</code>
@@ -199,13 +207,21 @@ java.lang.String defaultValue);
   java.lang.String getRequestId();
   /**
    * <pre>
-   * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
+   * Optional. Makes the call one to repeat: the same id gives the same batch, for 72 hours, while the
    * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-   * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-   * not shown to callers. Where the gateway knows its callers their name stands before it: two who
-   * choose the same one mean two batches. Calls at the same time share one creation within a process
-   * of the gateway. An id of a batch with another endpoint or input file is INVALID_FIELD; what differs
-   * otherwise is not compared, and the batch that exists is the answer.
+   * Where the gateway knows its callers their name stands before it: two who choose the same one mean
+   * two batches.
+   *
+   * The same id with anything else in the request, or for another RPC, is IDEMPOTENCY_KEY_REUSED; only
+   * `provider` is not compared. For that a digest of the request is kept with the id, as
+   * `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), which is not
+   * shown to callers. A batch without a digest, of an older gateway, is compared by endpoint and input
+   * file.
+   *
+   * Calls at the same time share one creation within a gateway, all of its workers together. Two
+   * replicas do not know of each other: where a repeat reaches another one before the provider lists
+   * the batch, there may be two. So wait for the answer, or for the deadline and a little more, before
+   * repeating; or send repeats to the same replica.
    * </pre>
    *
    * <code>string request_id = 7 [json_name = "requestId"];</code>

@@ -336,10 +336,7 @@ java.lang.String defaultValue) {
   private volatile java.lang.Object requestId_ = "";
   /**
    * <pre>
-   * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-   * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-   * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-   * not shown to callers.
+   * Optional. Makes the call one to repeat, as in CreateBatch.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -360,10 +357,7 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-   * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-   * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-   * not shown to callers.
+   * Optional. Makes the call one to repeat, as in CreateBatch.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1343,10 +1337,7 @@ java.lang.String defaultValue) {
     private java.lang.Object requestId_ = "";
     /**
      * <pre>
-     * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-     * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-     * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-     * not shown to callers.
+     * Optional. Makes the call one to repeat, as in CreateBatch.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1366,10 +1357,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-     * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-     * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-     * not shown to callers.
+     * Optional. Makes the call one to repeat, as in CreateBatch.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1390,10 +1378,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-     * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-     * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-     * not shown to callers.
+     * Optional. Makes the call one to repeat, as in CreateBatch.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1410,10 +1395,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-     * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-     * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-     * not shown to callers.
+     * Optional. Makes the call one to repeat, as in CreateBatch.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -1427,10 +1409,7 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-     * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-     * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-     * not shown to callers.
+     * Optional. Makes the call one to repeat, as in CreateBatch.
      * </pre>
      *
      * <code>string request_id = 6 [json_name = "requestId"];</code>

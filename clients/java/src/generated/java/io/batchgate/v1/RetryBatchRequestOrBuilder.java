@@ -145,10 +145,7 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-   * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-   * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-   * not shown to callers.
+   * Optional. Makes the call one to repeat, as in CreateBatch.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>
@@ -157,10 +154,7 @@ java.lang.String defaultValue);
   java.lang.String getRequestId();
   /**
    * <pre>
-   * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-   * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-   * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-   * not shown to callers.
+   * Optional. Makes the call one to repeat, as in CreateBatch.
    * </pre>
    *
    * <code>string request_id = 6 [json_name = "requestId"];</code>

@@ -220,10 +220,9 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-   * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-   * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-   * not shown to callers. If the batch exists, the rows are not read. See CreateBatchRequest.
+   * Optional. Makes the call one to repeat, as in CreateBatch. If the batch exists the rows are read to
+   * the end of the stream and compared, by a digest, but not uploaded: other rows, or another order of
+   * them, are IDEMPOTENCY_KEY_REUSED.
    * </pre>
    *
    * <code>string request_id = 9 [json_name = "requestId"];</code>
@@ -232,10 +231,9 @@ java.lang.String defaultValue);
   java.lang.String getRequestId();
   /**
    * <pre>
-   * Optional. Makes the call safe to repeat: the same id gives the same batch, for as long as the
-   * provider lists it among its newest 1000. At most 128 printable ASCII characters; a UUID is good.
-   * Kept as `batchgate_request_id` in the batch's metadata at the provider (one pair of its 16), and
-   * not shown to callers. If the batch exists, the rows are not read. See CreateBatchRequest.
+   * Optional. Makes the call one to repeat, as in CreateBatch. If the batch exists the rows are read to
+   * the end of the stream and compared, by a digest, but not uploaded: other rows, or another order of
+   * them, are IDEMPOTENCY_KEY_REUSED.
    * </pre>
    *
    * <code>string request_id = 9 [json_name = "requestId"];</code>
