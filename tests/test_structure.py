@@ -17,8 +17,9 @@ GENERATED = {"batchgate", "google", "grpc"}
 LAYERS: dict[str, set[str]] = {
     "version": set(),
     "outside": set(),
-    "callers": {"errors", "settings"},
-    "call": {"callers", "errors"},
+    "fairness": set(),
+    "callers": {"errors", "settings", "fairness"},
+    "call": {"callers", "errors", "fairness"},
     "background": {"call"},
     "observer": {"call", "errors"},
     "stream_end": {"errors"},
@@ -26,7 +27,7 @@ LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "operations": set(),
     "settings": set(),
-    "rest": {"errors", "call", "observer", "outside", "version"},
+    "rest": {"errors", "call", "observer", "outside", "version", "fairness"},
     "translation": {"errors", "operations", "outside", "rest.models", "jsonl"},
     "providers": {
         *("rest", "settings", "background", "jsonl.rules", "callers.caller", "outside"),
@@ -43,6 +44,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "interceptors": {
         *("errors", "call", "callers", "settings", "stream_end", "audit", "observer", "outside"),
+        "fairness",
     },
 }
 # They put the parts together.

@@ -10,6 +10,7 @@ from batchgate_server.callers.allowance import Allowance, Kind
 from batchgate_server.callers.caller import ANONYMOUS, Caller
 from batchgate_server.callers.provider_key import ProviderKey
 from batchgate_server.errors import GatewayError
+from batchgate_server.fairness import NOBODY, Sharer
 
 
 @dataclass(slots=True)
@@ -24,6 +25,8 @@ class Call:
     """Whether the caller gets a stream of messages."""
     started: float = field(default_factory=perf_counter)
     caller: Caller = ANONYMOUS
+    sharer: Sharer = NOBODY
+    """As whom the call shares connections, places and queues with others."""
     provider_key: ProviderKey | None = None
     """The caller's own key, for profiles with `caller_credentials`."""
     begun: float = 0.0

@@ -4,13 +4,13 @@ Counted in the memory of this process: each replica counts by itself, and a rest
 """
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from math import inf
 
 from batchgate_server.errors import CallerLimit, GatewayOverloaded
+from batchgate_server.fairness import NOBODY, Places, Sharer
 from batchgate_server.settings import Limits
 
 DAY = 86400
@@ -38,7 +38,7 @@ class Allowance:
 
     def __init__(self, name: str, limits: Limits) -> None:
         self._name = name
-        self._running: Counter[Kind] = Counter()
+        self._places: dict[Kind, Places[str]] = {kind: Places(None) for kind in Kind}
         # A bucket that each call fills by one, and that leaks as fast as calls may begin.
         self._level = 0.0
         self._leaked_at = 0.0
@@ -55,34 +55,35 @@ class Allowance:
     @limits.setter
     def limits(self, limits: Limits) -> None:
         self._limits = limits
-        self._most: dict[Kind, int | None] = {
-            Kind.CALL: limits.max_calls,
-            Kind.UPLOAD: limits.max_uploads,
-            Kind.WATCH: limits.max_watches,
-        }
+        self._places[Kind.CALL].limit = limits.max_calls
+        self._places[Kind.UPLOAD].limit = limits.max_uploads
+        self._places[Kind.WATCH].limit = limits.max_watches
         # A second's worth, and never less than the one call that is asked for.
         self._depth = max(limits.calls_per_second or 0.0, 1.0)
 
     @contextmanager
-    def using(self, kind: Kind) -> Iterator[None]:
-        """Run one RPC of this kind.
+    def using(self, kind: Kind, sharer: Sharer = NOBODY) -> Iterator[None]:
+        """Run one RPC of this kind, for one of those who share.
 
         Raises:
             CallerLimit, GatewayOverloaded: there is no room for it.
         """
-        places = PLACES[kind]
-        for place in places:
-            most = self._most[place]
-            if most is not None and self._running[place] >= most:
-                self._refuse(f"max_{place}", f"{most} {place} under way", PLACE_SECONDS)
+        for place in PLACES[kind]:
+            places = self._places[place]
+            if places.is_full():
+                self._refuse(f"max_{place}", f"{places.limit} {place} under way", PLACE_SECONDS)
+            if not places.may_take(sharer.name, sharer.part):
+                raise _share_is_used(place)
         if kind is Kind.UPLOAD:
             self.spend(0)
         self._begin()
-        self._running.update(places)
+        for place in PLACES[kind]:
+            self._places[place].take(sharer.name)
         try:
             yield
         finally:
-            self._running.subtract(places)
+            for place in PLACES[kind]:
+                self._places[place].give_back(sharer.name)
 
     def spend(self, size: int) -> None:
         """Count bytes of files, or refuse them; 0 asks whether any are left today.
@@ -122,3 +123,13 @@ class Allowance:
         error = kind(f"{who} has {what}, which is its limit", retry_seconds=retry_seconds)
         error.limit = limit
         raise error
+
+
+def _share_is_used(place: Kind) -> CallerLimit:
+    error = CallerLimit(
+        f"the caller has its share of the {place} that may be under way for all; "
+        f"limits.caller_share and limits.max_{place} allow for more",
+        retry_seconds=PLACE_SECONDS,
+    )
+    error.limit = "caller_share"
+    return error

@@ -7,8 +7,13 @@ from batchgate_server.call import Call
 from batchgate_server.callers.caller import Caller
 from batchgate_server.callers.certificates import alternative_names
 from batchgate_server.callers.directory import Directory
+from batchgate_server.callers.origin import origin
+from batchgate_server.errors import CallerUnauthenticated
 from batchgate_server.interceptors.chain import Context, Proceed
 from batchgate_server.settings import CallerSettings
+
+# As whom all wait who are not known, wherever they come from; no caller can have that name.
+UNKNOWN = "?"
 
 
 class Authentication:
@@ -25,9 +30,19 @@ class Authentication:
         """Know these callers from now on; calls that run go on."""
         self._directory = Directory(callers)
 
+    def who(self, context: Context) -> str:
+        """As whom a call waits for its turn: its caller, or where it comes from."""
+        try:
+            return self._identified(context).name or origin(context.peer())
+        except CallerUnauthenticated:
+            return UNKNOWN
+
     async def __call__(self, call: Call, context: Context, proceed: Proceed) -> Any:  # noqa: ANN401 - any message
         """Sets `call.caller`, or refuses."""
-        call.caller = self._directory.identify(
+        call.caller = self._identified(context)
+        return await proceed()
+
+    def _identified(self, context: Context) -> Caller:
+        return self._directory.identify(
             context.invocation_metadata() or (), lambda: alternative_names(context.auth_context())
         )
-        return await proceed()

@@ -4,6 +4,8 @@ from typing import Any
 
 from batchgate_server.call import Call
 from batchgate_server.callers.allowance import Allowance
+from batchgate_server.callers.origin import origin
+from batchgate_server.fairness import Sharer
 from batchgate_server.interceptors.chain import Context, Proceed
 from batchgate_server.settings import Settings
 
@@ -14,11 +16,13 @@ class Limiting:
     def __init__(self, settings: Settings) -> None:
         self._overall = Allowance("", settings.limits)
         self._own: dict[str, Allowance] = {}
+        self._share = settings.limits.caller_share
         self.replace(settings)
 
     def replace(self, settings: Settings) -> None:
         """Hold callers to these limits from now on; what was counted stays."""
         self._overall.limits = settings.limits
+        self._share = settings.limits.caller_share
         for name, limits in settings.callers.items():
             if name in self._own:
                 self._own[name].limits = limits
@@ -30,16 +34,18 @@ class Limiting:
     async def __call__(
         self,
         call: Call,
-        context: Context,  # noqa: ARG002 - a concern's parameter
+        context: Context,
         proceed: Proceed,
     ) -> Any:  # noqa: ANN401 - any message
         """Runs the call within the limits."""
         if not call.caller.name:
+            call.sharer = Sharer(origin(context.peer()), self._share)
             call.allowances = (self._overall,)
-            with self._overall.using(call.kind):
+            with self._overall.using(call.kind, call.sharer):
                 return await proceed()
+        call.sharer = Sharer(call.caller.name, self._share)
         own = self._own[call.caller.name]
         call.allowances = (own, self._overall)
         # Its own first: that tells the caller more.
-        with own.using(call.kind), self._overall.using(call.kind):
+        with own.using(call.kind), self._overall.using(call.kind, call.sharer):
             return await proceed()

@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from batchgate_server.call import current_call
 from batchgate_server.errors import (
+    CallerLimit,
     GatewayError,
     GatewayOverloaded,
     OutcomeUnknown,
@@ -31,6 +32,7 @@ from batchgate_server.rest.credential import Credential, Proof
 from batchgate_server.rest.failures import MAX_MESSAGE_BYTES, failure, is_redirect
 from batchgate_server.rest.health import Health
 from batchgate_server.rest.multipart import Multipart
+from batchgate_server.rest.pool import LANE, ShareTimeout, lane
 from batchgate_server.rest.retrying import Retries, is_worth_repeating, repeated
 
 # Far above any real answer (a list of 10,000 files is about 3 MB).
@@ -202,6 +204,7 @@ class RestClient:
             headers=[("content-type", body.content_type), *size.items()],
             # The wait for the answer, which begins when the body has been sent.
             read_timeout_seconds=self.endpoint.timeout_seconds,
+            is_transfer=True,
         )
 
     @asynccontextmanager
@@ -237,7 +240,12 @@ class RestClient:
     async def _opened(self, exchange: Exchange, params: Params, headers: Params) -> httpx.Response:
         """The answer that has the content, behind all redirects."""
         request = await self._request(
-            "GET", exchange.path, params=params, accept="application/binary", headers=headers
+            "GET",
+            exchange.path,
+            params=params,
+            accept="application/binary",
+            headers=headers,
+            is_transfer=True,
         )
         own = request.url
         response = await self._send(request)
@@ -262,6 +270,7 @@ class RestClient:
         body: bytes | Multipart | None = None,
         headers: Params = (),
         read_timeout_seconds: float | None = None,
+        is_transfer: bool = False,
     ) -> httpx.Request:
         query = url_query([*params, *self.endpoint.params])
         url = _parsed(f"{self.endpoint.base_url}{path}{query}")
@@ -283,6 +292,7 @@ class RestClient:
                 if read_timeout_seconds
                 else self._timeouts,
                 PROOF: proof,
+                LANE: lane(current_call().sharer, is_transfer=is_transfer),
             },
         )
 
@@ -321,7 +331,11 @@ class RestClient:
                 *((*proof.headers, *self.endpoint.headers) if proof else ()),
                 *headers,
             ],
-            extensions={"timeout": self._timeouts, PROOF: proof},
+            extensions={
+                "timeout": self._timeouts,
+                PROOF: proof,
+                LANE: lane(current_call().sharer, is_transfer=True),
+            },
         )
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
@@ -425,13 +439,7 @@ class RestClient:
             try:
                 yield
             except httpx.PoolTimeout as exc:
-                full = GatewayOverloaded(
-                    f"all of the gateway's connections to {self.endpoint.provider} are in use, by "
-                    "calls under way and downloads that are not read; "
-                    f"providers.{self.endpoint.provider}.max_connections allows for more"
-                )
-                full.limit = "max_connections"
-                raise full from exc
+                raise self._full(is_share=isinstance(exc, ShareTimeout)) from exc
             except NOT_SENT as exc:
                 raise ProviderUnreachable(
                     f"{self.endpoint.provider} cannot be reached: {self._why(exc)}"
@@ -460,6 +468,25 @@ class RestClient:
             raise
         else:
             self.saw(None)
+
+    def _full(self, *, is_share: bool) -> GatewayError:
+        """The error for a request for which there is no connection, for all or for its caller."""
+        name = self.endpoint.provider
+        used = "in use, by calls under way and downloads that are not read"
+        more = f"providers.{name}.max_connections"
+        if is_share:
+            share = CallerLimit(
+                f"the caller's share of the gateway's connections to {name} is {used}; "
+                f"limits.caller_share and {more} allow for more",
+                retry_seconds=1.0,
+            )
+            share.limit = "caller_share"
+            return share
+        full = GatewayOverloaded(
+            f"all of the gateway's connections to {name} are {used}; {more} allows for more"
+        )
+        full.limit = "max_connections"
+        return full
 
     def saw(self, error: GatewayError | None) -> None:
         """Note how a request ended; those that it sends itself it has noted."""

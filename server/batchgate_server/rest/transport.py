@@ -23,6 +23,7 @@ import httpx
 from aiohttp import hdrs
 from yarl import URL
 
+from batchgate_server.rest.pool import Lane, Pool
 from batchgate_server.rest.upload import Upload
 
 _READ_BUFFER_BYTES = 2**16  # reading pauses at twice this; more was slower and held more
@@ -83,7 +84,7 @@ def open_transport(
             absent.
         proxy: What gives the URL of the HTTP proxy that the next connection goes through.
         max_connections: Calls at once, answers still being read included; others wait for up to
-            their `pool` timeout.
+            their `pool` timeout. Requests say in their extensions in whose `Lane` they are.
         max_waiting: How many may wait so; more have their timeout at once.
         keepalive_expiry_seconds: How long an idle connection is kept: by default less than the
             5 s after which common servers hang up.
@@ -121,10 +122,8 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         self._verify = verify
         self._proxy = proxy
         # Not aiohttp's own limit, which cannot tell a full pool from a slow connect.
-        self._slots = asyncio.Semaphore(max_connections)
-        self._max_waiting = max_waiting
-        self._waiting = 0
-        self._reading: set[_AnswerStream] = set()
+        self._pool = Pool(max_connections, max_waiting)
+        self._reading: dict[_AnswerStream, Lane] = {}
         self._reusing = _open_session(
             _Connector(ssl=verify(), limit=0, keepalive_timeout=expiry, socket_factory=_open_socket)
         )
@@ -134,20 +133,16 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         timeouts = request.extensions.get("timeout", {})
-        if self._slots.locked():
-            await self._wait_for_slot(request, timeouts.get("pool"))
-        else:
-            # At once, without the timer of those that wait.
-            await self._slots.acquire()
+        lane = await self._pool.take(request, timeouts.get("pool"))
         try:
             answer = await self._send(request, timeouts)
         except BaseException as exc:
-            self._slots.release()
+            self._pool.give_back(lane)
             if isinstance(exc, httpx.RequestError):
                 exc.request = request
             raise
         stream = _AnswerStream(answer, self._ended)
-        self._reading.add(stream)
+        self._reading[stream] = lane
         return httpx.Response(
             answer.status,
             headers=answer.raw_headers,
@@ -158,18 +153,6 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
             },
             request=request,
         )
-
-    async def _wait_for_slot(self, request: httpx.Request, seconds: float | None) -> None:
-        if self._waiting >= self._max_waiting:
-            raise httpx.PoolTimeout("All connections are in use", request=request)
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(seconds):
-                await self._slots.acquire()
-        except TimeoutError as exc:
-            raise httpx.PoolTimeout("All connections are in use", request=request) from exc
-        finally:
-            self._waiting -= 1
 
     async def _send(
         self, request: httpx.Request, timeouts: dict[str, float | None]
@@ -218,8 +201,7 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         raise failure
 
     def _ended(self, stream: "_AnswerStream") -> None:
-        self._reading.remove(stream)
-        self._slots.release()
+        self._pool.give_back(self._reading.pop(stream))
 
     async def aclose(self) -> None:
         for stream in list(self._reading):  # aiohttp alone would leave their readers waiting

@@ -12,7 +12,7 @@ from pydantic import (
     field_validator,
 )
 
-from batchgate_server.settings.forms import FROZEN, Count, Rate, check_name
+from batchgate_server.settings.forms import FROZEN, Count, Number, Rate, check_name
 from batchgate_server.settings.problems import did_you_mean
 from batchgate_server.settings.profiles import ProfileName
 
@@ -96,6 +96,12 @@ class Limits(BaseModel):
 class OverallLimits(Limits):
     """What all callers together may use."""
 
+    caller_share: Annotated[Number, Field(gt=0, le=1)] = Field(
+        default=0.8,
+        description="Part of `max_calls`, `max_uploads` and `max_watches`, and of each profile's "
+        "`max_connections` and `max_waiting`, that one caller may have alone; several that want much "
+        "come to equal parts, and some is left for who comes next. 1: no bound.",
+    )
     max_calls: Count | None = Field(
         default=1000,
         description="Calls of all callers that may run at once, but those of `max_watches`.",
