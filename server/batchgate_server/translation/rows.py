@@ -10,6 +10,7 @@ from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
 from batchgate.v1 import batch_service_pb2
 from batchgate_server.jsonl.envelopes import TRUE
+from batchgate_server.jsonl.issues import BYTE_ORDER_MARK
 from batchgate_server.jsonl.rewriting import replace
 
 # A double holds more whole numbers than JSON readers take for such; these are signed 64 bits.
@@ -96,6 +97,8 @@ class RowWriter:
         )
 
     def _from_json(self, text: str) -> tuple[bytes, str]:
+        if text.startswith("\ufeff"):
+            raise RowFault("body_json", BYTE_ORDER_MARK, "begins with a byte order mark")
         try:
             written = bytes(_body.decode(text).model)
         except msgspec.ValidationError:
