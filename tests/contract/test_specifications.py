@@ -11,6 +11,7 @@ from batchgate_sandbox.server import SandboxServer
 from tests.contract import specification
 from tests.contract.specification import Specification
 from tests.sandbox.door import NAMES, Door, eventually, line
+from tests.services.batch_files import cases
 
 
 @dataclass
@@ -80,6 +81,14 @@ def test_batches_that_end_otherwise(door: Door) -> None:
     door.wait(batch["id"], "in_progress")
     door.call("POST", f"/batches/{batch['id']}/cancel")
     assert door.wait(batch["id"])["status"] == "cancelled"
+
+
+def test_files_of_every_fault(door: Door) -> None:
+    """What a failed batch says of its file, whatever is wrong with that."""
+    kind = "openai" if door.name == "openai" else "azure"
+    for case in cases(kind):
+        if case.found("issues") and "times" not in case.case:
+            assert door.ended(case.content, endpoint=case.endpoint)["status"] == "failed"
 
 
 def test_refusals(door: Door, court: Court) -> None:
