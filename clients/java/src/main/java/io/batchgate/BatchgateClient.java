@@ -4,6 +4,7 @@ import com.google.protobuf.Duration;
 import io.batchgate.v1.Batch;
 import io.batchgate.v1.BatchLine;
 import io.batchgate.v1.BatchServiceGrpc;
+import io.batchgate.v1.BatchServiceGrpc.BatchServiceBlockingStub;
 import io.batchgate.v1.CancelBatchRequest;
 import io.batchgate.v1.CreateBatchRequest;
 import io.batchgate.v1.DeleteFileRequest;
@@ -45,17 +46,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Iterator;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
 import java.util.function.LongConsumer;
-import java.util.function.Supplier;
 
 /**
  * A client of one gateway, for any number of calls at once, from any thread.
  *
- * <p>Methods take and give the messages of the contract and throw {@link BatchgateException}s. Reads are
- * tried again while the gateway is UNAVAILABLE; uploads and creations never are. Watches, results and
- * downloads that break off go on where they were. A deadline or cancellation of gRPC's {@link
- * Context} holds for every call.
+ * <p>Methods take and give the messages of the contract and throw {@link BatchgateException}s. What is
+ * safe to repeat is retried where the gateway is UNAVAILABLE or says how long to wait (RetryInfo):
+ * reads, and creations with a {@code request_id}. Watches, results and downloads resume where they
+ * were. A deadline or cancellation of gRPC's {@link Context} holds for every call.
  */
 public final class BatchgateClient implements AutoCloseable {
   private static final java.time.Duration CREATION = java.time.Duration.ofMinutes(15);
@@ -66,7 +66,14 @@ public final class BatchgateClient implements AutoCloseable {
   private final Settings settings;
   private final Channel channel;
 
+  private final boolean derived;
+
   BatchgateClient(Connection connection, Settings settings) {
+    this(connection, settings, false);
+  }
+
+  private BatchgateClient(Connection connection, Settings settings, boolean derived) {
+    this.derived = derived;
     this.connection = connection;
     this.settings = settings;
     this.channel = settings.attached(connection.channel());
@@ -77,6 +84,19 @@ public final class BatchgateClient implements AutoCloseable {
     return builder(address).build();
   }
 
+  /**
+   * A client as the environment says: {@code BATCHGATE_ADDRESS}, {@code BATCHGATE_TOKEN} or {@code
+   * BATCHGATE_TOKEN_FILE}, {@code BATCHGATE_PROVIDER}, {@code BATCHGATE_TLS} (1, true or on; 0, false or
+   * off), {@code BATCHGATE_TLS_CA}, {@code BATCHGATE_TLS_CERT} and {@code BATCHGATE_TLS_KEY}, paths of
+   * PEM files that each turn TLS on. Empty ones count as unset.
+   *
+   * @throws IOException a file that they name cannot be read
+   * @throws IllegalArgumentException {@code BATCHGATE_TLS} is something else, or off beside one of the files
+   */
+  public static BatchgateClient fromEnvironment() throws IOException {
+    return new Environment(System.getenv()).builder().build();
+  }
+
   /** Makes a client with TLS, a token and others. */
   public static ClientBuilder builder(String address) {
     return new ClientBuilder(address);
@@ -84,22 +104,26 @@ public final class BatchgateClient implements AutoCloseable {
 
   /** A client on the same connection whose calls mean this profile where they name none. */
   public BatchgateClient withProvider(String provider) {
-    return new BatchgateClient(connection, settings.withProvider(provider));
+    return derived(settings.withProvider(provider));
   }
 
   /** A client on the same connection with another token; empty for none. */
   public BatchgateClient withToken(String token) {
-    return new BatchgateClient(connection, settings.withToken(token));
+    return derived(settings.withToken(token));
   }
 
   /** A client on the same connection whose calls carry this metadata too. */
   public BatchgateClient withMetadata(String key, String value) {
-    return new BatchgateClient(connection, settings.withMetadata(key, value));
+    return derived(settings.withMetadata(key, value));
   }
 
   /** A client on the same connection with another deadline of unary calls. */
   public BatchgateClient withTimeout(java.time.Duration timeout) {
-    return new BatchgateClient(connection, settings.withTimeout(timeout));
+    return derived(settings.withTimeout(timeout));
+  }
+
+  private BatchgateClient derived(Settings changed) {
+    return new BatchgateClient(connection, changed, true);
   }
 
   /** The channel, with the client's token and metadata, for stubs of one's own. */
@@ -107,10 +131,15 @@ public final class BatchgateClient implements AutoCloseable {
     return channel;
   }
 
-  /** Closes the connection, also of clients that were made of this one. */
+  /**
+   * Closes the connection, also for the clients that {@code withProvider} and others have made of this
+   * one. On one of those it does nothing.
+   */
   @Override
   public void close() {
-    connection.close();
+    if (!derived) {
+      connection.close();
+    }
   }
 
   /**
@@ -164,7 +193,7 @@ public final class BatchgateClient implements AutoCloseable {
   public File getFile(String fileId) {
     GetFileRequest request =
         GetFileRequest.newBuilder().setProvider(settings.provider()).setFileId(fileId).build();
-    return called(() -> bounded(FileServiceGrpc.newBlockingStub(channel)).getFile(request))
+    return read(FileServiceGrpc.newBlockingStub(channel), stub -> stub.getFile(request))
         .getFile();
   }
 
@@ -178,8 +207,7 @@ public final class BatchgateClient implements AutoCloseable {
         new Pages<>(
             token -> {
               ListFilesRequest page = asked.setPageToken(token).build();
-              return called(
-                  () -> bounded(FileServiceGrpc.newBlockingStub(channel)).listFiles(page));
+              return read(FileServiceGrpc.newBlockingStub(channel), stub -> stub.listFiles(page));
             },
             ListFilesResponse::getFilesList,
             ListFilesResponse::getNextPageToken);
@@ -189,7 +217,7 @@ public final class BatchgateClient implements AutoCloseable {
   public DeleteFileResponse deleteFile(String fileId) {
     DeleteFileRequest request =
         DeleteFileRequest.newBuilder().setProvider(settings.provider()).setFileId(fileId).build();
-    return called(() -> bounded(FileServiceGrpc.newBlockingStub(channel)).deleteFile(request));
+    return once(FileServiceGrpc.newBlockingStub(channel), stub -> stub.deleteFile(request));
   }
 
   /** A file's content. Where the gateway goes away in the middle, it goes on. */
@@ -216,10 +244,7 @@ public final class BatchgateClient implements AutoCloseable {
     if (asked.getProvider().isEmpty()) {
       asked.setProvider(settings.provider());
     }
-    return called(
-            () ->
-                bounded(BatchServiceGrpc.newBlockingStub(channel), CREATION)
-                    .createBatch(asked.build()))
+    return created(asked.getRequestId(), stub -> stub.createBatch(asked.build()))
         .getBatch();
   }
 
@@ -227,7 +252,7 @@ public final class BatchgateClient implements AutoCloseable {
   public Batch getBatch(String batchId) {
     GetBatchRequest request =
         GetBatchRequest.newBuilder().setProvider(settings.provider()).setBatchId(batchId).build();
-    return called(() -> bounded(BatchServiceGrpc.newBlockingStub(channel)).getBatch(request))
+    return read(BatchServiceGrpc.newBlockingStub(channel), stub -> stub.getBatch(request))
         .getBatch();
   }
 
@@ -241,8 +266,7 @@ public final class BatchgateClient implements AutoCloseable {
         new Pages<>(
             token -> {
               ListBatchesRequest page = asked.setPageToken(token).build();
-              return called(
-                  () -> bounded(BatchServiceGrpc.newBlockingStub(channel)).listBatches(page));
+              return read(BatchServiceGrpc.newBlockingStub(channel), stub -> stub.listBatches(page));
             },
             ListBatchesResponse::getBatchesList,
             ListBatchesResponse::getNextPageToken);
@@ -255,7 +279,7 @@ public final class BatchgateClient implements AutoCloseable {
             .setProvider(settings.provider())
             .setBatchId(batchId)
             .build();
-    return called(() -> bounded(BatchServiceGrpc.newBlockingStub(channel)).cancelBatch(request))
+    return once(BatchServiceGrpc.newBlockingStub(channel), stub -> stub.cancelBatch(request))
         .getBatch();
   }
 
@@ -283,10 +307,8 @@ public final class BatchgateClient implements AutoCloseable {
             .setTimeout(
                 Duration.newBuilder().setSeconds(timeout.getSeconds()).setNanos(timeout.getNano()))
             .build();
-    return called(
-        () ->
-            bounded(BatchServiceGrpc.newBlockingStub(channel), timeout.plus(WAIT_MARGIN))
-                .waitBatch(request));
+    return new Unary(connection, settings, timeout.plus(WAIT_MARGIN), true)
+        .call(BatchServiceGrpc.newBlockingStub(channel), stub -> stub.waitBatch(request));
   }
 
   /**
@@ -317,10 +339,9 @@ public final class BatchgateClient implements AutoCloseable {
         asked.build(), BatchServiceGrpc.newBlockingStub(channel)::streamBatchResults, patience());
   }
 
-  /** The results of a batch once it has ended. */
+  /** A batch's results; one that has not ended is an error. */
   public Results results(String batchId) {
-    return results(
-        StreamBatchResultsRequest.newBuilder().setBatchId(batchId).setWaitUntilDone(true).build());
+    return results(StreamBatchResultsRequest.newBuilder().setBatchId(batchId).build());
   }
 
   /** A new batch of the lines without success. With a {@code request_id} it is safe to repeat. */
@@ -329,46 +350,41 @@ public final class BatchgateClient implements AutoCloseable {
     if (asked.getProvider().isEmpty()) {
       asked.setProvider(settings.provider());
     }
-    return called(
-        () ->
-            bounded(BatchServiceGrpc.newBlockingStub(channel), CREATION)
-                .retryBatch(asked.build()));
+    return created(asked.getRequestId(), stub -> stub.retryBatch(asked.build()));
   }
 
   /** The profiles that the caller may use; with {@code checkHealth} each provider is asked now. */
   public List<Provider> listProviders(boolean checkHealth) {
     ListProvidersRequest request =
         ListProvidersRequest.newBuilder().setCheckHealth(checkHealth).build();
-    return called(
-            () -> bounded(ProviderServiceGrpc.newBlockingStub(channel)).listProviders(request))
+    return read(ProviderServiceGrpc.newBlockingStub(channel), stub -> stub.listProviders(request))
         .getProvidersList();
   }
 
   /** Whether the gateway serves, or one service of it; empty for the whole. */
   public boolean health(String service) {
     HealthCheckRequest request = HealthCheckRequest.newBuilder().setService(service).build();
-    return called(() -> bounded(HealthGrpc.newBlockingStub(channel)).check(request)).getStatus()
+    return once(HealthGrpc.newBlockingStub(channel), stub -> stub.check(request)).getStatus()
         == ServingStatus.SERVING;
   }
 
   private Patience patience() {
-    return new Patience(settings.patience(), connection::closed);
+    return Patience.ofStream(settings.patience(), settings.maxRetries(), connection);
   }
 
-  private <S extends AbstractStub<S>> S bounded(S stub) {
-    return bounded(stub, settings.timeout());
+  /** A call that changes nothing: it is retried. */
+  private <S extends AbstractStub<S>, R> R read(S stub, Function<S, R> call) {
+    return new Unary(connection, settings, settings.timeout(), true).call(stub, call);
   }
 
-  // A nearer deadline of the context counts by itself.
-  private static <S extends AbstractStub<S>> S bounded(S stub, java.time.Duration timeout) {
-    return stub.withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS);
+  /** A call that changes something, and is made once. */
+  private <S extends AbstractStub<S>, R> R once(S stub, Function<S, R> call) {
+    return new Unary(connection, settings, settings.timeout(), false).call(stub, call);
   }
 
-  private static <R> R called(Supplier<R> call) {
-    try {
-      return call.get();
-    } catch (RuntimeException failed) {
-      throw BatchgateException.of(failed);
-    }
+  /** A creation: with a request id it is retried. */
+  private <R> R created(String requestId, Function<BatchServiceBlockingStub, R> call) {
+    return new Unary(connection, settings, CREATION, !requestId.isEmpty())
+        .call(BatchServiceGrpc.newBlockingStub(channel), call);
   }
 }

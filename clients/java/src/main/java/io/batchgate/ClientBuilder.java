@@ -48,9 +48,18 @@ public final class ClientBuilder {
     return this;
   }
 
-  /** For how long streams try to go on while no gateway answers; five minutes unless set. */
+  /** For how long failures of a stream may follow each other; five minutes unless set. */
   public ClientBuilder patience(Duration patience) {
     settings = settings.withPatience(patience);
+    return this;
+  }
+
+  /**
+   * How often in a row a call or a stream is retried; 0 means never. Unless set, a call is retried four
+   * times within its deadline, and a stream for as long as its patience lasts.
+   */
+  public ClientBuilder maxRetries(int retries) {
+    settings = settings.withMaxRetries(retries);
     return this;
   }
 
@@ -73,6 +82,19 @@ public final class ClientBuilder {
             .trustManager(ca.toFile())
             .keyManager(certificate.toFile(), key.toFile())
             .build();
+    return this;
+  }
+
+  /** TLS as the environment's files say, of which each may be null. */
+  ClientBuilder tlsFiles(Path ca, Path certificate, Path key) throws IOException {
+    var tls = TlsChannelCredentials.newBuilder();
+    if (ca != null) {
+      tls.trustManager(ca.toFile());
+    }
+    if (certificate != null) {
+      tls.keyManager(certificate.toFile(), key.toFile());
+    }
+    credentials = tls.build();
     return this;
   }
 

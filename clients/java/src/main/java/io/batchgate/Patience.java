@@ -4,28 +4,44 @@ import io.grpc.Context;
 import io.grpc.Deadline;
 import io.grpc.Status;
 import java.time.Duration;
+import java.util.OptionalInt;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
-import java.util.function.BooleanSupplier;
 
-/** Counts what has failed since a stream last brought something. */
+/** Counts what has failed since a call last brought something, and says what is retried. */
 final class Patience {
   private static final Duration FIRST_PAUSE = Duration.ofMillis(200);
   private static final Duration LONGEST_PAUSE = Duration.ofSeconds(10);
-  // Before anything has come a wrong address is more likely than a restart.
+  // Before a gateway has answered, a wrong address is more likely than a restart.
   private static final Duration FIRST_CONTACT = Duration.ofSeconds(5);
   private static final int DOUBLINGS = 6;
+  private static final int CALL_RETRIES = 4;
 
   private final Duration limit;
-  private final BooleanSupplier closed;
+  private final int maxRetries;
+  private final Duration firstContact;
+  private final Connection connection;
   private long began = System.nanoTime();
   private boolean contact;
   private int failures;
 
-  /** {@code closed} tells whether no more calls can be made. */
-  Patience(Duration limit, BooleanSupplier closed) {
+  private Patience(
+      Duration limit, int maxRetries, Duration firstContact, Connection connection) {
     this.limit = limit;
-    this.closed = closed;
+    this.maxRetries = maxRetries;
+    this.firstContact = firstContact;
+    this.connection = connection;
+  }
+
+  /** For a stream: {@code limit} is how long failures may follow each other. */
+  static Patience ofStream(Duration limit, OptionalInt maxRetries, Connection connection) {
+    return new Patience(
+        limit, maxRetries.orElse(Integer.MAX_VALUE), FIRST_CONTACT, connection);
+  }
+
+  /** For a unary call that is safe to repeat, within its deadline. */
+  static Patience ofCall(Duration timeout, OptionalInt maxRetries, Connection connection) {
+    return new Patience(timeout, maxRetries.orElse(CALL_RETRIES), timeout, connection);
   }
 
   /** Something came. */
@@ -35,12 +51,12 @@ final class Patience {
   }
 
   /**
-   * Waits before the stream is begun anew, but not beyond the end of {@code caller}.
+   * Waits before the call is made again, but not beyond the end of {@code caller}.
    *
    * @throws BatchgateException where that does not help, or has been tried for long
    */
   void pause(BatchgateException error, Context caller) {
-    if (!passes(error) || caller.isCancelled() || closed.getAsBoolean()) {
+    if (!passes(error) || caller.isCancelled() || connection.closed()) {
       throw error;
     }
     long now = System.nanoTime();
@@ -48,18 +64,37 @@ final class Patience {
       began = now;
     }
     failures++;
-    Duration bound = contact || limit.compareTo(FIRST_CONTACT) < 0 ? limit : FIRST_CONTACT;
-    Duration longest = FIRST_PAUSE.multipliedBy(1L << Math.min(failures - 1, DOUBLINGS));
-    long most = Math.min(longest.toNanos(), LONGEST_PAUSE.toNanos());
-    // Many clients of one gateway that restarts do not come back in step.
-    long pause = most / 2 + ThreadLocalRandom.current().nextLong(most / 2 + 1);
-    pause = Math.max(pause, error.retryAfter().map(Duration::toNanos).orElse(0L));
-    if (now + pause - began > bound.toNanos()) {
+    if (failures > maxRetries) {
       throw error;
     }
+    // A reason of the contract shows that the address is a gateway's.
+    boolean known = contact || !error.reason().isEmpty();
+    Duration bound = known || limit.compareTo(firstContact) < 0 ? limit : firstContact;
+    long pause = pauseAfter(error, began + bound.toNanos() - now);
     Deadline deadline = caller.getDeadline();
     long left = deadline == null ? pause : deadline.timeRemaining(TimeUnit.NANOSECONDS);
     sleep(Math.max(Math.min(pause, left), 0));
+    // gRPC would wait longer and longer before it tries the address again.
+    connection.channel().resetConnectBackoff();
+  }
+
+  /** Random, so that the many clients of one gateway do not come back in step. */
+  private long pauseAfter(BatchgateException error, long left) {
+    Duration growing = FIRST_PAUSE.multipliedBy(1L << Math.min(failures - 1, DOUBLINGS));
+    long longest = Math.min(growing.toNanos(), LONGEST_PAUSE.toNanos());
+    ThreadLocalRandom random = ThreadLocalRandom.current();
+    if (error.retryAfter().isEmpty()) {
+      long pause = longest / 2 + random.nextLong(longest / 2 + 1);
+      if (pause > left) {
+        throw error;
+      }
+      return pause;
+    }
+    long least = error.retryAfter().get().toNanos();
+    if (least > left) {
+      throw error;
+    }
+    return Math.min(least + random.nextLong(Math.max(longest, least / 2) + 1), left);
   }
 
   private static void sleep(long nanos) {
@@ -73,10 +108,17 @@ final class Patience {
   }
 
   /**
-   * Without a reason of the contract, what broke off is the connection or something on the way;
-   * CANCELLED, which the caller was not, is a call that came in the moment of the gateway's stop.
+   * Whether the failure may be gone when tried again: where the gateway says when (RetryInfo), or
+   * somebody is UNAVAILABLE. Without a reason of the contract the connection was lost, or something on
+   * the way; CANCELLED, which the caller was not, is a call that arrived while the gateway stopped.
    */
   private static boolean passes(BatchgateException error) {
+    if (error.reason().equals("OUTCOME_UNKNOWN")) {
+      return false;
+    }
+    if (error.retryAfter().isPresent()) {
+      return true;
+    }
     return switch (error.code()) {
       case UNAVAILABLE -> true;
       case INTERNAL, UNKNOWN, CANCELLED -> error.reason().isEmpty();

@@ -9,13 +9,12 @@ import java.util.NoSuchElementException;
 import java.util.function.Function;
 
 /**
- * The rows of a batch. Where the gateway goes away in the middle, they go on: no row is lost or comes
- * twice. They are read once.
+ * The rows of a batch. Where the gateway goes away in the middle, they resume: no row is lost or comes
+ * twice, and one that is cut over several messages is one row. They are read once.
  */
 public final class Results implements Iterator<BatchResult>, AutoCloseable {
   private final ResumingIterator<StreamBatchResultsResponse> messages;
-  // Where the next call goes on.
-  private String position;
+  private final RowJoiner joiner;
   private String token;
   private List<BatchResult> rows = List.of();
   private int given;
@@ -24,15 +23,19 @@ public final class Results implements Iterator<BatchResult>, AutoCloseable {
       StreamBatchResultsRequest request,
       Function<StreamBatchResultsRequest, Iterator<StreamBatchResultsResponse>> call,
       Patience patience) {
-    position = request.getResumeToken();
-    token = position;
+    token = request.getResumeToken();
+    joiner = new RowJoiner(token);
     messages =
         new ResumingIterator<>(
-            () -> call.apply(request.toBuilder().setResumeToken(position).build()), patience);
+            () -> {
+              joiner.restart();
+              return call.apply(request.toBuilder().setResumeToken(joiner.token()).build());
+            },
+            patience);
   }
 
   /**
-   * Goes on, in another process too, after the last message whose rows have all been given out; rows
+   * Resumes, in another process too, after the last message whose rows have all been given out; rows
    * given out since then come again.
    */
   public String resumeToken() {
@@ -47,17 +50,25 @@ public final class Results implements Iterator<BatchResult>, AutoCloseable {
   @Override
   public boolean hasNext() {
     while (given == rows.size() && messages.hasNext()) {
-      StreamBatchResultsResponse message = messages.next();
-      if (!message.getResumeToken().isEmpty()) {
-        position = message.getResumeToken();
-      }
-      rows = message.getResultsList();
+      rows = joined(messages.next());
       given = 0;
       if (rows.isEmpty()) {
-        token = position;
+        token = joiner.token();
       }
     }
+    if (given == rows.size()) {
+      joiner.end();
+    }
     return given < rows.size();
+  }
+
+  private List<BatchResult> joined(StreamBatchResultsResponse message) {
+    try {
+      return joiner.add(message);
+    } catch (BatchgateException broken) {
+      close();
+      throw broken;
+    }
   }
 
   @Override
@@ -68,7 +79,7 @@ public final class Results implements Iterator<BatchResult>, AutoCloseable {
     BatchResult row = rows.get(given);
     given++;
     if (given == rows.size()) {
-      token = position;
+      token = joiner.token();
     }
     return row;
   }
@@ -76,6 +87,7 @@ public final class Results implements Iterator<BatchResult>, AutoCloseable {
   /** Ends the call. */
   @Override
   public void close() {
+    joiner.restart();
     messages.close();
   }
 }

@@ -7,6 +7,7 @@ import io.grpc.stub.MetadataUtils;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /** Who calls, and for how long. */
 record Settings(
@@ -15,35 +16,45 @@ record Settings(
     String providerKey,
     Map<String, String> metadata,
     Duration timeout,
-    Duration patience) {
+    Duration patience,
+    OptionalInt maxRetries) {
 
   static final Settings DEFAULT =
-      new Settings("", "", "", Map.of(), Duration.ofMinutes(1), Duration.ofMinutes(5));
+      new Settings(
+          "", "", "", Map.of(), Duration.ofMinutes(1), Duration.ofMinutes(5), OptionalInt.empty());
 
   Settings withProvider(String given) {
-    return new Settings(given, token, providerKey, metadata, timeout, patience);
+    return new Settings(given, token, providerKey, metadata, timeout, patience, maxRetries);
   }
 
   Settings withToken(String given) {
-    return new Settings(provider, given, providerKey, metadata, timeout, patience);
+    return new Settings(provider, given, providerKey, metadata, timeout, patience, maxRetries);
   }
 
   Settings withProviderKey(String given) {
-    return new Settings(provider, token, given, metadata, timeout, patience);
+    return new Settings(provider, token, given, metadata, timeout, patience, maxRetries);
   }
 
   Settings withMetadata(String key, String value) {
     Map<String, String> more = new LinkedHashMap<>(metadata);
     more.put(key, value);
-    return new Settings(provider, token, providerKey, Map.copyOf(more), timeout, patience);
+    return new Settings(provider, token, providerKey, Map.copyOf(more), timeout, patience, maxRetries);
   }
 
   Settings withTimeout(Duration given) {
-    return new Settings(provider, token, providerKey, metadata, given, patience);
+    return new Settings(provider, token, providerKey, metadata, given, patience, maxRetries);
   }
 
   Settings withPatience(Duration given) {
-    return new Settings(provider, token, providerKey, metadata, timeout, given);
+    return new Settings(provider, token, providerKey, metadata, timeout, given, maxRetries);
+  }
+
+  Settings withMaxRetries(int given) {
+    if (given < 0) {
+      throw new IllegalArgumentException("maxRetries is " + given + ": give at least 0");
+    }
+    return new Settings(
+        provider, token, providerKey, metadata, timeout, patience, OptionalInt.of(given));
   }
 
   /** The channel whose calls carry what is known of the caller. */

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.batchgate.v1.BatchLine;
 import io.batchgate.v1.BatchResult;
@@ -62,13 +63,15 @@ class BatchgateClientTest {
   @BeforeEach
   void open() {
     String address = System.getenv("BATCHGATE_TEST_ADDRESS");
-    assertTrue(address != null, "needs a gateway: started by tests/polyglot");
+    assumeTrue(address != null, "needs a gateway: started by tests/polyglot");
     client = BatchgateClient.of(address);
   }
 
   @AfterEach
   void close() {
-    client.close();
+    if (client != null) {
+      client.close();
+    }
   }
 
   /** Has the gateway killed and started again. */
@@ -212,7 +215,9 @@ class BatchgateClientTest {
   void resultsHaveEachRowOnceAfterARestart() throws Exception {
     String id = submitted(20_000, "");
     List<String> seen = new ArrayList<>();
-    try (Results results = client.results(id)) {
+    StreamBatchResultsRequest all =
+        StreamBatchResultsRequest.newBuilder().setBatchId(id).setWaitUntilDone(true).build();
+    try (Results results = client.results(all)) {
       while (results.hasNext()) {
         BatchResult row = results.next();
         if (seen.isEmpty()) {
@@ -256,9 +261,7 @@ class BatchgateClientTest {
     assertTrue(client.waitBatch(id, Duration.ofSeconds(20)).getDone());
     var retried = client.retryBatch(RetryBatchRequest.newBuilder().setBatchId(id).build());
     assertEquals(1, retried.getLineCount());
-    var unfinished =
-        StreamBatchResultsRequest.newBuilder().setBatchId(submitted(4, STALLED)).build();
-    try (Results results = client.results(unfinished)) {
+    try (Results results = client.results(submitted(4, STALLED))) {
       var error = assertThrows(BatchgateException.class, results::hasNext);
       assertTrue(error.is(ErrorReason.ERROR_REASON_BATCH_NOT_FINISHED));
     }

@@ -10,6 +10,7 @@ import io.batchgate.BatchgateClient;
 import io.batchgate.BatchgateException;
 import io.batchgate.BatchgateException.Violation;
 import io.grpc.Context;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -37,7 +38,12 @@ public final class Main {
 
   public static void main(String[] arguments) throws Exception {
     JsonObject run = JsonParser.parseString(Files.readString(Path.of(arguments[0]))).getAsJsonObject();
-    new Main().carryOut(run);
+    try {
+      new Main().carryOut(run);
+    } catch (Exception failed) {
+      System.err.println(failed);
+      System.exit(2);
+    }
     System.exit(0);
   }
 
@@ -45,7 +51,7 @@ public final class Main {
     run.getAsJsonObject("variables")
         .asMap()
         .forEach((name, value) -> variables.put(name, value.getAsString()));
-    try (BatchgateClient client = BatchgateClient.of(run.get("address").getAsString())) {
+    try (BatchgateClient client = client(run)) {
       for (JsonElement given : run.getAsJsonArray("steps")) {
         JsonObject step = filled(given).getAsJsonObject();
         JsonObject line = carryOut(client, step);
@@ -53,6 +59,12 @@ public final class Main {
         keep(step, line);
       }
     }
+  }
+
+  private static BatchgateClient client(JsonObject run) throws IOException {
+    return run.has("address")
+        ? BatchgateClient.of(run.get("address").getAsString())
+        : BatchgateClient.fromEnvironment();
   }
 
   private JsonElement filled(JsonElement value) {
@@ -66,7 +78,8 @@ public final class Main {
   private JsonObject carryOut(BatchgateClient client, JsonObject step) throws Exception {
     String name = step.has("caller") ? step.get("caller").getAsString() : "token";
     JsonObject headers = step.has("headers") ? step.getAsJsonObject("headers") : new JsonObject();
-    BatchgateClient caller = client.withToken(name.isEmpty() ? "" : variables.get(name));
+    String token = variables.getOrDefault(name, "");
+    BatchgateClient caller = token.isEmpty() ? client : client.withToken(token);
     for (Map.Entry<String, JsonElement> header : headers.entrySet()) {
       caller = caller.withMetadata(header.getKey(), header.getValue().getAsString());
     }

@@ -44,11 +44,18 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
 
@@ -88,6 +95,8 @@ final class Operations {
       case "DownloadFile" -> download();
       case "WatchBatch" -> watch();
       case "CancelWatch" -> cancelWatch();
+      case "WatchMany" -> watchMany();
+      case "DigestResults" -> digestResults();
       case "StreamBatchResults" -> results();
       case "ResumeResults" -> resumeResults();
       case "ListAllFiles" -> counted(
@@ -284,6 +293,45 @@ final class Operations {
             return new JsonObject();
           });
     }
+  }
+
+  private JsonElement watchMany() throws Exception {
+    int count = args.get("count").getAsInt();
+    ExecutorService threads = Executors.newFixedThreadPool(count);
+    try {
+      var each = Collections.nCopies(count, Context.current().wrap((Callable<JsonElement>) this::watch));
+      for (Future<JsonElement> watched : threads.invokeAll(each)) {
+        watched.get();
+      }
+    } catch (ExecutionException failed) {
+      throw BatchgateException.of(failed.getCause());
+    } finally {
+      threads.shutdownNow();
+    }
+    JsonObject answer = new JsonObject();
+    answer.addProperty("count", count);
+    return answer;
+  }
+
+  private JsonElement digestResults() throws Exception {
+    Map<String, JsonObject> rows = new TreeMap<>();
+    try (Results results = client.results(wanted())) {
+      while (results.hasNext()) {
+        BatchResult row = results.next();
+        byte[] body = row.getResponse().getBodyJsonBytes().toByteArray();
+        JsonObject told = new JsonObject();
+        told.addProperty("custom_id", row.getCustomId());
+        told.addProperty("size_bytes", body.length);
+        byte[] digest = MessageDigest.getInstance("SHA-256").digest(body);
+        told.addProperty("sha256", HexFormat.of().formatHex(digest));
+        rows.put(row.getCustomId(), told);
+      }
+    }
+    JsonArray all = new JsonArray();
+    rows.values().forEach(all::add);
+    JsonObject answer = new JsonObject();
+    answer.add("rows", all);
+    return answer;
   }
 
   private StreamBatchResultsRequest wanted() throws IOException {
