@@ -51,7 +51,8 @@ LAYERS: dict[str, set[str]] = {
 ABOVE = {"application", "reloading", "workers", "__main__"}
 # Each a module of its own, used by those above.
 BESIDE: dict[str, set[str]] = {
-    "logs": {"call", "outside", "settings"},
+    "logs": {"call", "outside", "settings", "stderr"},
+    "stderr": set(),
     "audit": {"outside", "settings"},
     "server_options": {"settings"},
     "process_limits": set(),
@@ -60,11 +61,11 @@ BESIDE: dict[str, set[str]] = {
     "metrics": {"observer", "call", "errors"},
     "admin": {"metrics", "settings", "version"},
     "tracing": {
-        *("observer", "call", "settings", "version", "metrics.operations"),
+        *("observer", "call", "settings", "version", "metrics.operations", "stderr"),
     },
     "overview": {
         *("admin", "metrics", "interceptors", "batches", "providers", "audit", "settings"),
-        "version",
+        *("observer", "stderr", "version"),
     },
 }
 

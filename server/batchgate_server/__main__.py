@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from batchgate_server.reloading import Reloading
 from batchgate_server.server_options import connection_limit
 from batchgate_server.settings import ConfigurationError, Problem, Settings
 from batchgate_server.settings.tracing import EXPORTER, traces_exporter
+from batchgate_server.stderr import STDERR
 from batchgate_server.workers.place import Place
 
 if TYPE_CHECKING:
@@ -43,10 +45,12 @@ def serve(
         ConfigurationError: the audit log cannot be opened, or traces not be sent.
         OSError: the address cannot be listened on.
     """
-    configure_logs(settings.log, worker=place.number if place else None)
-    _run_in_longer_slices()
-    set_process_limits()
-    uvloop.run(_serve(settings, load, announce, place))
+    with STDERR.running():
+        configure_logs(settings.log, worker=place.number if place else None)
+        logging.captureWarnings(capture=True)
+        _run_in_longer_slices()
+        set_process_limits()
+        uvloop.run(_serve(settings, load, announce, place))
 
 
 def _run_in_longer_slices() -> None:

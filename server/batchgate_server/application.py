@@ -33,7 +33,7 @@ from batchgate_server.interceptors.draining import Draining
 from batchgate_server.interceptors.limiting import Limiting
 from batchgate_server.interceptors.measuring import Measuring
 from batchgate_server.interceptors.overdue import Overdue
-from batchgate_server.observer import SILENT, Observer, Observers
+from batchgate_server.observer import SILENT, Observers
 from batchgate_server.providers.connections import profile_transport
 from batchgate_server.providers.registry import Profile, ProviderRegistry
 from batchgate_server.server_options import server_options
@@ -93,10 +93,10 @@ class Application:
         self.overview = _overview(settings, worker=self.worker)
         self._admin: AdminServer | None = None
         self._tracing = tracing
-        observers: list[Observer] = [
-            each for each in (self.overview and self.overview.recorder, tracing) if each
-        ]
-        observer = Observers(*observers) if len(observers) > 1 else (*observers, SILENT)[0]
+        observers = Observers(
+            *(each for each in (self.overview and self.overview.recorder, tracing) if each)
+        )
+        observer = observers if observers.failures else SILENT
         self._providers = ProviderRegistry(settings, open_transport=transport, observer=observer)
         self._watching = Watching(settings.watch, self._providers.find, observer=observer)
         self._authentication = Authentication(settings.callers)
@@ -117,7 +117,7 @@ class Application:
                     admission=self._admission,
                     overdue=self._overdue,
                     draining=self._draining,
-                    measuring=Measuring(observer) if observers else None,
+                    measuring=None if observer is SILENT else Measuring(observer),
                 )
             ],
             options=server_options(settings, shared=place is not None),
@@ -128,6 +128,7 @@ class Application:
                 watching=self._watching,
                 admission=self._admission,
                 audit=self.audit,
+                observers=observers,
             )
         file_service_pb2_grpc.add_FileServiceServicer_to_server(
             FileService(self._providers), self._server

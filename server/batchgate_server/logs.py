@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import msgspec
 import structlog
@@ -16,6 +17,7 @@ import structlog
 from batchgate_server.call import current_trace_id
 from batchgate_server.outside import shown
 from batchgate_server.settings import LogSettings
+from batchgate_server.stderr import STDERR
 
 # Exceptions that led to each other, of which a defect is told.
 LONGEST_CHAIN = 8
@@ -24,29 +26,68 @@ LONGEST_CHAIN = 8
 def configure_logs(settings: LogSettings, *, worker: int | None = None) -> None:
     """Set up structlog, and Python's own logging by it, for the whole process.
 
-    With the number of a worker each line tells it.
+    With the number of a worker each line tells it. Lines go through `STDERR` where that runs.
     """
     renderer: structlog.typing.Processor = _as_json
     if settings.format != "json":
         # It quotes values that could be taken for further fields.
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr is not None and sys.stderr.isatty()
+        )
+    processors: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _traced,
+        *([] if worker is None else [partial(_numbered, worker)]),
+        _told,
+        renderer,
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _traced,
-            *([] if worker is None else [partial(_numbered, worker)]),
-            _told,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(
-            logging.getLevelNamesMapping()[settings.level.upper()]
-        ),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        processors=processors,
+        wrapper_class=_guarded(logging.getLevelNamesMapping()[settings.level.upper()]),
+        logger_factory=_Lines
+        if STDERR.is_running
+        else structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+    STDERR.notice = partial(_missing, processors)
     # Whatever our own level is: what libraries say below a warning is the traffic itself.
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
+
+
+class _Lines:
+    """Where lines go in a process that serves."""
+
+    def __init__(self, *_: object) -> None:
+        """Just so: structlog passes what a logger was asked for with."""
+
+    def msg(self, line: str) -> None:
+        """Take a line."""
+        STDERR.write(line + "\n")
+
+    debug = info = warning = error = critical = exception = msg
+
+
+def _guarded(level: int) -> type[structlog.typing.FilteringBoundLogger]:
+    """A logger for lines of this level and above, which fails nobody."""
+    base: Any = structlog.make_filtering_bound_logger(level)
+
+    class Guarded(base):  # type: ignore[misc] # made at runtime, by the level
+        def _proxy_to_logger(self, method: str, event: str | None = None, /, **values: Any) -> Any:  # noqa: ANN401 - structlog's
+            try:
+                return super()._proxy_to_logger(method, event, **values)
+            except Exception:  # noqa: BLE001 - whatever a value does when it is shown
+                STDERR.drop()
+
+    return Guarded
+
+
+def _missing(processors: list[structlog.typing.Processor], count: int) -> str:
+    """The line that tells how many are missing before it."""
+    event: Any = {"event": "log lines could not be written", "lines": count}
+    for processor in processors:
+        event = processor(None, "warning", event)
+    return f"{event}\n"
 
 
 class _Libraries(logging.Handler):

@@ -3,11 +3,13 @@
 Nobody does unless that is configured; then it is told to an `Observer` that does nothing.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
+import structlog
 from grpc import StatusCode
 from typing_extensions import override
 
@@ -15,6 +17,7 @@ from batchgate_server.call import Call
 from batchgate_server.errors import GatewayError
 
 FIRST_ERROR_STATUS = 400
+log = structlog.stdlib.get_logger()
 
 
 @dataclass(slots=True, eq=False)
@@ -81,6 +84,8 @@ Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
 class Observer:
     """Is told what happens. This one does nothing with it."""
 
+    name: ClassVar[str] = ""
+
     def call_began(self, call: Call, metadata: Metadata) -> None:
         """An RPC was let in, with that metadata."""
 
@@ -88,6 +93,9 @@ class Observer:
         self, call: Call, code: StatusCode, reason: str, *, error: BaseException | None
     ) -> None:
         """An RPC is over, with that status and that reason."""
+
+    def happened(self, call: Call, event: str, values: Mapping[str, str | float]) -> None:
+        """Something that a trace should have has happened in an RPC."""
 
     def exchange_began(self, exchange: Exchange) -> None:
         """A request goes to a provider."""
@@ -110,44 +118,59 @@ SILENT = Observer()
 
 
 class Observers(Observer):
-    """Tells several of all."""
+    """Tells several of all. A defect of one of them is told once, counted, and of no other's concern."""
 
     def __init__(self, *observers: Observer) -> None:
         self._observers = observers
+        self._logged: set[tuple[str, str, type[Exception]]] = set()
+        self.failures: Counter[tuple[str, ...]] = Counter({(one.name,): 0 for one in observers})
+        """How often each has failed, by its name."""
 
     @override
     def call_began(self, call: Call, metadata: Metadata) -> None:
-        for one in self._observers:
-            one.call_began(call, metadata)
+        self._tell("call_began", call, metadata)
+        call.told = self.happened
 
     @override
     def call_ended(
         self, call: Call, code: StatusCode, reason: str, *, error: BaseException | None
     ) -> None:
-        for one in self._observers:
-            one.call_ended(call, code, reason, error=error)
+        self._tell("call_ended", call, code, reason, error=error)
+
+    @override
+    def happened(self, call: Call, event: str, values: Mapping[str, str | float]) -> None:
+        self._tell("happened", call, event, values)
 
     @override
     def exchange_began(self, exchange: Exchange) -> None:
-        for one in self._observers:
-            one.exchange_began(exchange)
+        self._tell("exchange_began", exchange)
 
     @override
     def exchange_ended(self, exchange: Exchange) -> None:
-        for one in self._observers:
-            one.exchange_ended(exchange)
+        self._tell("exchange_ended", exchange)
 
     @override
     def batch_watched(self, provider: str, batch_id: str, *, caller: str) -> None:
-        for one in self._observers:
-            one.batch_watched(provider, batch_id, caller=caller)
+        self._tell("batch_watched", provider, batch_id, caller=caller)
 
     @override
     def batch_seen(self, provider: str, batch: Batch, *, caller: str) -> None:
-        for one in self._observers:
-            one.batch_seen(provider, batch, caller=caller)
+        self._tell("batch_seen", provider, batch, caller=caller)
 
     @override
     def polled(self, provider: str, *, kind: str, error: GatewayError | None) -> None:
+        self._tell("polled", provider, kind=kind, error=error)
+
+    def _tell(self, what: str, *args: Any, **named: Any) -> None:  # noqa: ANN401 - any observation
         for one in self._observers:
-            one.polled(provider, kind=kind, error=error)
+            try:
+                getattr(one, what)(*args, **named)
+            except Exception as exc:  # noqa: BLE001 - nothing that is observed depends on it
+                self._failed(one, what, exc)
+
+    def _failed(self, one: Observer, what: str, exc: Exception) -> None:
+        self.failures[one.name,] += 1
+        kind = (one.name, what, type(exc))
+        if kind not in self._logged:
+            self._logged.add(kind)
+            log.error("internal error", method=f"{one.name}.{what}", exc_info=exc)

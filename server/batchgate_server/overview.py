@@ -20,9 +20,11 @@ from batchgate_server.batches.watching import Watching
 from batchgate_server.interceptors.admission import Admission
 from batchgate_server.metrics import definitions as d
 from batchgate_server.metrics.recorder import Recorder, counters, gauges
+from batchgate_server.observer import Observers
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.registry import ProviderRegistry
 from batchgate_server.settings import Settings
+from batchgate_server.stderr import STDERR
 from batchgate_server.version import VERSION
 
 # Told to whoever looks at the page; all are counted.
@@ -37,6 +39,7 @@ class _Parts:
     watching: Watching
     admission: Admission
     audit: AuditLog
+    observers: Observers
 
 
 class Overview:
@@ -59,9 +62,10 @@ class Overview:
         watching: Watching,
         admission: Admission,
         audit: AuditLog,
+        observers: Observers,
     ) -> None:
         """Ask these from now on; they tell the recorder."""
-        self._parts = _Parts(providers, watching, admission, audit)
+        self._parts = _Parts(providers, watching, admission, audit, observers)
 
     async def gathered(self) -> Gathered:
         """This process, which is all."""
@@ -118,6 +122,8 @@ class Overview:
         yield gauges(d.WATCHERS, watchers)
         yield gauges(d.DRAINING, Counter({(): int(not self.is_ready)}))
         yield gauges(d.AUDIT_LOST, Counter({(): parts.audit.missing}))
+        yield counters(d.LOG_LINES_DROPPED, Counter({(): STDERR.dropped}))
+        yield counters(d.OBSERVER_FAILURES, parts.observers.failures)
         yield gauges(d.BUILD, Counter({(VERSION,): 1}))
 
 

@@ -5,13 +5,13 @@ of a trace.
 """
 
 import asyncio
-import sys
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
+from typing import IO, cast
 
 from grpc import StatusCode
 from opentelemetry.context import Context
@@ -28,6 +28,7 @@ from batchgate_server.metrics.operations import operation_of
 from batchgate_server.observer import FIRST_ERROR_STATUS, Exchange, Metadata, Observer
 from batchgate_server.settings import ConfigurationError, Problem
 from batchgate_server.settings.tracing import EXPORTER, Exporter
+from batchgate_server.stderr import STDERR
 from batchgate_server.version import VERSION
 
 # A span is sent when it ends. One that goes on for longer is cut, at its next event, into pieces that
@@ -60,6 +61,8 @@ class _Trace:
 
 class Tracing(Observer):
     """Makes spans of what it is told."""
+
+    name = "traces"
 
     def __init__(self, exporter: Exporter) -> None:
         """Begin to export.
@@ -98,7 +101,6 @@ class Tracing(Observer):
         span = self._span(call, parent)
         call.trace = _Trace(span, parent)
         call.trace_id = f"{span.get_span_context().trace_id:032x}"
-        call.told = self._told
 
     @override
     def call_ended(
@@ -160,6 +162,21 @@ class Tracing(Observer):
             span.set_status(Status(SpanStatus.ERROR, outcome))
         span.end()
 
+    @override
+    def happened(self, call: Call, event: str, values: Mapping[str, str | float]) -> None:
+        trace = call.trace
+        if not isinstance(trace, _Trace):
+            return
+        trace.span.add_event(event, dict(values))
+        if time.monotonic() - trace.began < PIECE_SECONDS:
+            return
+        before = trace.span
+        before.set_attribute("batchgate.piece", trace.pieces)
+        trace.span = self._span(call, trace.parent, links=(Link(before.get_span_context()),))
+        before.end()
+        trace.began, trace.pieces = time.monotonic(), trace.pieces + 1
+        trace.span.set_attribute("batchgate.piece", trace.pieces)
+
     def _span(self, call: Call, parent: Context, *, links: tuple[Link, ...] = ()) -> Span:
         _, service, method = call.method.split("/")
         return self._tracer.start_span(
@@ -175,25 +192,11 @@ class Tracing(Observer):
             links=links,
         )
 
-    def _told(self, call: Call, event: str, values: Mapping[str, str | float]) -> None:
-        trace = call.trace
-        if not isinstance(trace, _Trace):
-            return
-        trace.span.add_event(event, dict(values))
-        if time.monotonic() - trace.began < PIECE_SECONDS:
-            return
-        before = trace.span
-        before.set_attribute("batchgate.piece", trace.pieces)
-        trace.span = self._span(call, trace.parent, links=(Link(before.get_span_context()),))
-        before.end()
-        trace.began, trace.pieces = time.monotonic(), trace.pieces + 1
-        trace.span.set_attribute("batchgate.piece", trace.pieces)
-
 
 def _exporter(kind: Exporter) -> SpanExporter:
     if kind == "console":
         # Where the audit log or an announcement may be, nothing else is.
-        return ConsoleSpanExporter(out=sys.stderr)
+        return ConsoleSpanExporter(out=cast("IO[str]", STDERR))
     try:
         module = import_module(MODULES[kind])
     except ModuleNotFoundError:

@@ -1,7 +1,10 @@
 """The faults that are tried, each with a name, and hands that do them at random moments."""
 
+import fcntl
+import os
 import random
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -9,7 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from tests.chaos.scene import Hand, Run, Scene
+from tests.chaos.stub import OPTIONS
 from tests.chaos.toxiproxy import Proxy, Stream
 
 Way: TypeAlias = Callable[[Scene], Proxy]
@@ -138,6 +145,80 @@ def audit_disk_full(scene: Scene, chance: random.Random) -> Iterator[None]:
         scene.redirect_audit(scene.audit_file)
 
 
+def gateway_with(
+    surroundings: Callable[[Scene], AbstractContextManager[dict[str, Any]]],
+) -> Inflict:
+    """Another gateway, whose surroundings are broken: it serves and ends as if they were not."""
+
+    @contextmanager
+    def inflict(scene: Scene, chance: random.Random) -> Iterator[None]:
+        with scene.hold_gateway:
+            code = scene.gateway.terminate()
+            assert code == 0, f"after SIGTERM the gateway ended with {code}"
+            with surroundings(scene) as broken:
+                yield
+                assert _is_well(scene.gateway.address), f"with {broken} it is not SERVING"
+                code = scene.gateway.terminate()
+                assert code == 0, f"with {broken} the gateway ended with {code}"
+            scene.gateway.start()
+
+    return inflict
+
+
+def _is_well(address: str) -> bool:
+    with grpc.insecure_channel(address, options=OPTIONS) as channel:
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=5, wait_for_ready=True)
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+@contextmanager
+def stderr_reader_gone(scene: Scene) -> Iterator[dict[str, Any]]:
+    """Standard error is a pipe whose reader goes away."""
+    reader, writer = os.pipe()
+    scene.gateway.start(stderr=writer)
+    os.close(writer)
+    os.close(reader)
+    yield {"stderr": "a pipe without a reader"}
+
+
+@contextmanager
+def stderr_unread(scene: Scene) -> Iterator[dict[str, Any]]:
+    """Standard error is a pipe that is full at once, and nobody reads it."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    scene.gateway.start(stderr=writer)
+    os.close(writer)
+    yield {"stderr": "a pipe that nobody reads"}
+    os.close(reader)
+
+
+@contextmanager
+def stderr_disk_full(scene: Scene) -> Iterator[dict[str, Any]]:
+    """No line of the log can be written."""
+    with Path("/dev/full").open("wb") as full:
+        scene.gateway.start(stderr=full.fileno())
+    yield {"stderr": "a full disk"}
+
+
+@contextmanager
+def all_logs_disk_full(scene: Scene) -> Iterator[dict[str, Any]]:
+    """Nor can one of the audit log, which is on the same disk."""
+    with stderr_disk_full(scene) as broken:
+        scene.redirect_audit(Path("/dev/full"))
+        yield {**broken, "audit log": "a full disk"}
+    scene.redirect_audit(scene.audit_file, reopen=False)
+
+
+@contextmanager
+def traces_receiver_hangs(scene: Scene) -> Iterator[dict[str, Any]]:
+    """Whoever gets traces takes the connection, and answers nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        scene.gateway.start(OTEL_EXPORTER_OTLP_ENDPOINT=address, OTEL_BSP_SCHEDULE_DELAY="100")
+        yield {"traces": "a receiver that hangs"}
+
+
 BROKEN = frozenset({"UNAVAILABLE"})
 # gRPC's server ends calls so that arrive in its very last moment; the gateway never sees them.
 STOPPED = BROKEN | {"CANCELLED"}
@@ -213,8 +294,18 @@ OF_PROCESSES = (
     Fault("gateway frozen (SIGSTOP)", gateway_frozen),
     Fault("audit log's disk full", audit_disk_full, hold=(0.3, 1.0)),
 )
+OF_SURROUNDINGS = tuple(
+    Fault(name, gateway_with(broken), own=STOPPED, hold=(1.0, 1.5))
+    for name, broken in (
+        ("stderr's reader gone", stderr_reader_gone),
+        ("stderr's disk full", stderr_disk_full),
+        ("stderr an unread pipe", stderr_unread),
+        ("audit log on stderr's full disk", all_logs_disk_full),
+        ("traces' receiver hangs", traces_receiver_hangs),
+    )
+)
 FORGETTING = (Fault("provider killed (SIGKILL), all forgotten", provider_killed, pause=(0.8, 1.5)),)
-ALL = (*ON_THE_WAYS, *OF_THE_PROVIDER, *OF_PROCESSES, *FORGETTING)
+ALL = (*ON_THE_WAYS, *OF_THE_PROVIDER, *OF_PROCESSES, *OF_SURROUNDINGS, *FORGETTING)
 
 
 def hand(faults: Sequence[Fault], *, seed: str) -> Hand:

@@ -41,11 +41,15 @@ class Process:
         assert self._running, f"{self._command} does not run"
         return self._running
 
-    def start(self) -> None:
-        """Begin a life, and wait until it listens."""
+    def start(self, *, stderr: int | None = None, **variables: str) -> None:
+        """Begin a life, and wait until it listens; standard error is the log, if it is not given."""
         with self.log.open("ab") as output:
             self._running = subprocess.Popen(
-                self._command, env=self._environment, cwd=ROOT, stdout=output, stderr=output
+                self._command,
+                env={**self._environment, **variables},
+                cwd=ROOT,
+                stdout=output,
+                stderr=output if stderr is None else stderr,
             )
         self.lives += 1
         try:

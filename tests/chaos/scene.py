@@ -202,12 +202,13 @@ class Scene:
         self.look(run)
         return run
 
-    def redirect_audit(self, target: Path) -> None:
-        """Let the gateway's audit log go to another file."""
+    def redirect_audit(self, target: Path, *, reopen: bool = True) -> None:
+        """Let the gateway's audit log go to another file, with its next start or at once."""
         new = self._audit.with_suffix(".new")
         new.symlink_to(target)
         new.replace(self._audit)
-        self.gateway.signal(signal.SIGHUP)
+        if reopen:
+            self.gateway.signal(signal.SIGHUP)
 
     def log_of(self, text: str) -> list[str]:
         """What the gateway's log has of the calls that a text names."""

@@ -104,8 +104,11 @@ def test_all_metrics_are_there(expression: str) -> None:
 
 def test_every_metric_of_ours_is_on_the_dashboard() -> None:
     shown = set().union(*map(names_in, QUERIES))
-    # These two the alerts look at: a sum of reasons, and a log that should never lack anything.
-    alone = {"batchgate_errors_total", "batchgate_audit_records_missing"}
+    # These the alerts look at: a sum of reasons, and what should never lack anything.
+    alone = {
+        *("batchgate_errors_total", "batchgate_audit_records_missing"),
+        *("batchgate_log_lines_dropped_total", "batchgate_observer_failures_total"),
+    }
     assert set(names_there_are()) - shown == alone
 
 

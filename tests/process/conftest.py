@@ -45,7 +45,7 @@ class GatewayProcess:
         """The exit code, and what was left of its output."""
         output, errors = await asyncio.wait_for(self.process.communicate(), 30)
         assert self.process.returncode is not None
-        return self.process.returncode, output.decode() + errors.decode()
+        return self.process.returncode, output.decode() + (errors or b"").decode()
 
 
 Serve = Callable[..., Awaitable[asyncio.subprocess.Process]]
@@ -72,12 +72,14 @@ async def serve(account: Account) -> AsyncIterator[Serve]:
     """Runs `serve` with options; what still runs at the end is killed."""
     started: list[asyncio.subprocess.Process] = []
 
-    async def run(*options: str, **variables: str) -> asyncio.subprocess.Process:
+    async def run(
+        *options: str, stderr: int = asyncio.subprocess.PIPE, **variables: str
+    ) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "batchgate_client", "serve", *options),
             env=environment(account, **variables),
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stderr=stderr,
             limit=2**24,
         )
         started.append(process)
@@ -97,12 +99,17 @@ async def start(serve: Serve, tmp_path: Path) -> AsyncIterator[Start]:
     """Starts gateways and waits until they say where they are."""
     async with AsyncExitStack() as stack:
 
-        async def run(*options: str, listen: str | None = None, **variables: str) -> GatewayProcess:
+        async def run(
+            *options: str,
+            listen: str | None = None,
+            stderr: int = asyncio.subprocess.PIPE,
+            **variables: str,
+        ) -> GatewayProcess:
             listen = listen or f"unix:{tmp_path}/gateway.sock"
-            process = await serve("--listen", listen, *options, **variables)
+            process = await serve("--listen", listen, *options, stderr=stderr, **variables)
             assert process.stdout
             said = (await process.stdout.readline()).decode()
-            assert said, (await process.communicate())[1].decode()
+            assert said, str(await process.communicate())
             address = said.strip().rpartition(" ")[2]
             channel = await stack.enter_async_context(
                 grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)])

@@ -138,6 +138,17 @@ AUDIT_LOST = _gauge(
     "",
     "Records that the audit log lacks, since it cannot be written.",
 )
+LOG_LINES_DROPPED = _counter(
+    "batchgate_log_lines_dropped_total",
+    "",
+    "Lines of the log that could not be written: its disk is full, or nobody reads it.",
+)
+OBSERVER_FAILURES = _counter(
+    "batchgate_observer_failures_total",
+    "observer",
+    "Defects in what counts or traces calls, which go on all the same. `observer` is `metrics` or "
+    "`traces`.",
+)
 BUILD = _gauge("batchgate_build_info", "version", "Always 1.")
 WORKER_UP = _gauge(
     "batchgate_worker_up", "worker", "1 for a worker that answers, else 0; only with `--workers`."
@@ -153,5 +164,5 @@ DEFINITIONS = (
     *(RECEIVED_BYTES, SENT_BYTES, RECEIVED_LINES, SENT_LINES),
     *(REQUESTS, REQUEST_DURATION, RETRIES, BREAKER, HEALTHY),
     *(WATCHED, WATCHERS, POLLS, BATCHES, TOKENS),
-    *(DRAINING, AUDIT_LOST, BUILD, WORKER_UP, WORKER_STARTS),
+    *(DRAINING, AUDIT_LOST, LOG_LINES_DROPPED, OBSERVER_FAILURES, BUILD, WORKER_UP, WORKER_STARTS),
 )

@@ -72,6 +72,8 @@ class _Counts(Counter[tuple[str, ...]]):
 class Recorder(Observer):
     """Metrics of RPCs, requests to providers, polls and batches."""
 
+    name = "metrics"
+
     def __init__(self) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._registry)
@@ -106,7 +108,7 @@ class Recorder(Observer):
     def call_ended(
         self, call: Call, code: StatusCode, reason: str, *, error: BaseException | None
     ) -> None:
-        del self._running[id(call)]
+        self._running.pop(id(call), None)
         name = _NAMES[code]
         _, service, method = call.method.split("/")
         caller = self._callers(call.caller.name)

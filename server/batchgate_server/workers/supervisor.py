@@ -18,6 +18,7 @@ from batchgate_server.batches.turns import shared_file
 from batchgate_server.logs import configure_logs
 from batchgate_server.process_limits import set_process_limits
 from batchgate_server.settings import ConfigurationError, Problem, Settings, applied
+from batchgate_server.stderr import STDERR
 from batchgate_server.workers.messages import (
     Ask,
     Failed,
@@ -53,9 +54,10 @@ def supervise(
         ConfigurationError, OSError: the workers cannot start, and why.
         WorkersFailedError: they cannot, for another reason; or some were killed at the end.
     """
-    configure_logs(settings.log)
-    set_process_limits()
-    asyncio.run(_Supervisor(settings, load).run(announce))
+    with STDERR.running():
+        configure_logs(settings.log)
+        set_process_limits()
+        asyncio.run(_Supervisor(settings, load).run(announce))
 
 
 class _Supervisor:
