@@ -152,6 +152,17 @@ class ResultsMissing(GatewayError):
 
     code, reason = StatusCode.FAILED_PRECONDITION, "RESULTS_MISSING"
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        retry_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, metadata=metadata)
+        # Waiting helps for a while after the batch's end, and never later.
+        self.retry_seconds = self.asked_seconds = retry_seconds
+
 
 class IdempotencyKeyReused(GatewayError):
     """The key that makes a creation safe to repeat was used before, for another request."""

@@ -117,7 +117,7 @@ async def test_a_line_that_is_too_long_is_an_error_row(monkeypatch: pytest.Monke
     held = Held(output=[content[start : start + 300] for start in range(0, len(content), 300)])
     messages = await messages_of(held)
     rows = rows_of(messages)
-    assert [(row.custom_id, row.line) for row in rows] == [("a", 1), ("", 2), ("c", 3)]
+    assert [(row.custom_id, row.line) for row in rows] == [("a", 1), ("b", 2), ("c", 3)]
     assert rows[1].error.code == "unreadable_line"
     rest = await messages_of(held, resume_token=messages[1].resume_token)
     assert ids_of(rest) == ["c"]
@@ -125,10 +125,14 @@ async def test_a_line_that_is_too_long_is_an_error_row(monkeypatch: pytest.Monke
 
 def test_of_a_line_that_is_too_long_nothing_is_held() -> None:
     lines = Lines(longest=100)
+    piece = b"x" * 10_000
     for _ in range(50):
-        assert list(lines.feed(b"x" * 10)) == []
+        assert list(lines.feed(piece)) == []
     assert lines._parts == []
-    assert list(lines.feed(b"\nshort\n")) == [(None, 1, 501), (b"short", 2, 507)]
+    (head, number, end), short = lines.feed(b"\nshort\n")
+    assert isinstance(head, result_lines.Head)
+    assert (len(head), number, end) == (result_lines.HEAD_BYTES, 1, 500_001)
+    assert short == (b"short", 2, 500_007)
 
 
 line = st.one_of(
@@ -164,7 +168,7 @@ def test_any_pieces_give_the_same_lines(whole: bytes, places: list[int], longest
     for number, text in enumerate(whole.split(b"\n"), 1):
         offset = min(offset + len(text) + 1, len(whole))
         if len(text) > longest:
-            expected.append((None, number, offset))
+            expected.append((text[: result_lines.HEAD_BYTES], number, offset))
         elif text.strip():
             expected.append((text, number, offset))
     assert lines_of(cut(whole, places)) == lines_of([whole]) == expected

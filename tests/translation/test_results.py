@@ -170,7 +170,7 @@ def test_an_error_that_says_nothing_is_none(error: object) -> None:
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [
-        ({"code": 500, "message": ["?"]}, "500", ""),
+        ({"code": 500, "message": ["?"]}, "500", "?"),
         ("out of order", "", "out of order"),
         ({"code": "\ud800"}, "?", ""),
     ],

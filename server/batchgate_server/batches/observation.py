@@ -11,8 +11,8 @@ NO_COUNTS = RestRequestCounts()
 
 
 def is_terminal(batch: RestBatch) -> bool:
-    """Whether the batch will not change any more; Azure OpenAI has written statuses with capitals."""
-    return batch.status.lower() in TERMINAL
+    """Whether the batch will not change any more, in whatever words its server says so."""
+    return batch.state in TERMINAL
 
 
 @dataclass(frozen=True, slots=True)

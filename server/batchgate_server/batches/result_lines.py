@@ -1,18 +1,30 @@
 """Lines out of a file's chunks, each with its number and the place where it ends."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 
 from batchgate_server.batches.pauses import with_pauses
 from batchgate_server.errors import ProviderNotFound
 from batchgate_server.files.download import read_content
+from batchgate_server.files.processing import VISIBLE_WITHIN, pauses
 from batchgate_server.providers.openai import OpenAIProvider
 
 # Far above any answer; what is longer would be held in memory whole.
 MAX_LINE_BYTES = 64 * 1024 * 1024
 
-Line = tuple[bytes | None, int, int]
-"""A line without its newline (None: too long to be held), its number, and the offset behind it."""
+# What is kept of a line that is longer, to name it.
+HEAD_BYTES = 64 * 1024
+
+
+class Head(bytes):
+    """The beginning of a line that is too long to be held."""
+
+    __slots__ = ()
+
+
+Line = tuple[bytes, int, int]
+"""A line without its newline (or the `Head` of one), its number, and the offset behind it."""
 
 
 class Lines:
@@ -29,6 +41,7 @@ class Lines:
         """The last line that was given."""
         self._longest = longest
         self._parts: list[bytes] = []
+        self._head = b""
         self._held = 0
 
     def feed(self, chunk: bytes) -> Iterator[Line]:
@@ -47,7 +60,8 @@ class Lines:
     def end(self) -> Iterator[Line]:
         """The line that is held: the last one of a file, where it lacks its newline."""
         if self._held:
-            line, length = b"".join(self._parts), self._held
+            line, length = b"".join(self._parts) or self._head, self._held
+            self._head = b""
             self._parts.clear()
             self._held = 0
             yield from self._line(line, length)
@@ -56,16 +70,18 @@ class Lines:
         self.offset += length
         self.number += 1
         if length > self._longest:
-            yield None, self.number, self.offset
+            yield Head(line[:HEAD_BYTES]), self.number, self.offset
         elif line and not line.isspace():
             yield line, self.number, self.offset
 
     def _hold(self, part: bytes) -> None:
         self._held += len(part)
-        if self._held > self._longest:
-            self._parts.clear()
-        else:
+        if self._held <= self._longest:
             self._parts.append(part)
+        elif len(self._head) < HEAD_BYTES:
+            # Its length is counted on, and of its content no more is kept.
+            self._head = b"".join([self._head, *self._parts, part])[:HEAD_BYTES]
+            self._parts.clear()
 
 
 async def file_lines(
@@ -76,8 +92,11 @@ async def file_lines(
     offset: int = 0,
     number: int = 0,
     pause_seconds: float | None = None,
+    is_new: bool = False,
 ) -> AsyncGenerator[Iterator[Line], None]:
     """The lines of a file behind a place, in blocks as they come; `what` names it in errors.
+
+    One that `is_new` may not be there at once: a provider's storage can be behind its API.
 
     A block is to be used up before the next one is asked for. With `pause_seconds` it is empty
     where nothing comes for so long.
@@ -89,6 +108,8 @@ async def file_lines(
     lines = Lines(offset=offset, number=number)
     content = read_content(provider, file_id, offset=offset, limit=0)
     try:
+        if is_new:
+            content = await _visible(provider, file_id, content, offset=offset)
         async with aclosing(with_pauses(content, pause_seconds)) as pieces:
             async for piece in pieces:
                 yield lines.feed(piece[1]) if piece else iter(())
@@ -97,3 +118,33 @@ async def file_lines(
             f"{what}, {file_id}, is gone: {exc.message}", metadata=exc.metadata
         ) from exc
     yield lines.end()
+
+
+Pieces = AsyncGenerator[tuple[int, bytes], None]
+
+
+async def _visible(
+    provider: OpenAIProvider, file_id: str, content: Pieces, *, offset: int
+) -> Pieces:
+    """The content, once the provider knows the file; a doubt of moments, as for input files."""
+    waited = 0.0
+    for pause in pauses(0.2):
+        try:
+            first = await anext(content, None)
+        except ProviderNotFound:
+            if waited >= VISIBLE_WITHIN:
+                raise
+        else:
+            return _rejoined(first, content)
+        await asyncio.sleep(pause)
+        waited += pause
+        content = read_content(provider, file_id, offset=offset, limit=0)
+    raise AssertionError  # pragma: no cover - the pauses are endless
+
+
+async def _rejoined(first: tuple[int, bytes] | None, rest: Pieces) -> Pieces:
+    async with aclosing(rest):
+        if first is not None:
+            yield first
+            async for piece in rest:
+                yield piece

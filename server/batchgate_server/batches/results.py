@@ -1,24 +1,47 @@
 """The results of a batch, row by row: its output file, then its error file, in constant memory."""
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 from batchgate.v1 import batch_service_pb2 as pb
-from batchgate_server.batches.result_lines import MAX_LINE_BYTES, Line, file_lines
+from batchgate_server.batches.completeness import (
+    STREAM_PAUSES,
+    ensure_results,
+    is_recent,
+    lacks_errors,
+    lacks_output,
+    polled,
+    results_missing,
+    total_count,
+)
+from batchgate_server.batches.outcomes import read_outcomes, read_result
+from batchgate_server.batches.result_lines import Line, file_lines
 from batchgate_server.batches.watching import Watching, is_terminal
 from batchgate_server.call import current_call
-from batchgate_server.errors import BatchNotFinished, GatewayError, InvalidField
+from batchgate_server.errors import (
+    BatchNotFinished,
+    GatewayError,
+    InvalidField,
+    ProviderNotFound,
+)
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch
 from batchgate_server.translation.identifiers import checked_id
-from batchgate_server.translation.results import add_result, read_line, unreadable
+from batchgate_server.translation.results import (
+    ResultLine,
+    add_result,
+    cut_result,
+    missing,
+    read_line,
+)
 from batchgate_server.translation.resume_tokens import Place, read_resume_token, resume_token
 
 Message = pb.StreamBatchResultsResponse
 FILES = ("output", "error")
-TOO_LONG = unreadable(f"is longer than {MAX_LINE_BYTES} bytes")
+COMPLETED = "completed"
 # Whether rows are wanted that did not succeed, and those that did.
 WANTED = {
     pb.RESULT_FILTER_UNSPECIFIED: (True, True),
@@ -38,9 +61,13 @@ class Pace:
     """A message has about so many bytes at most, unless a single row has more."""
     hold_seconds: float = 0.5
     """Rows wait twice as long at most for others to be packed with."""
+    row_bytes: int = 1024 * 1024
+    """A row whose line has more is cut into messages whose bodies have so many at most."""
 
 
 PACE = Pace()
+Read = Callable[[bytes], ResultLine | None]
+"""Makes a result of a line; None where the line has none to give."""
 
 
 async def stream_results(
@@ -55,6 +82,7 @@ async def stream_results(
     Raises:
         InvalidField: the resume_token is none, or one of other results.
         BatchNotFinished: the batch is not terminal.
+        ResultsMissing: its counts say more than its files hold; all rows there are have been given.
         ProviderNotFound: there is no such batch, or its results are gone.
         ProviderUnavailable: the content was cut off; what came before has been given.
     """
@@ -73,16 +101,66 @@ async def stream_results(
         provider = subscription.provider
         provider.users.add(current_call())
     ensure_terminal(provider, batch, "set wait_until_done, or ask again later")
-    for number, file_id in enumerate((batch.output_file_id, batch.error_file_id)):
-        if number < packer.file or not file_id:
-            continue
-        packer.enter(number)
-        messages = _messages(
-            provider, file_id, packer, what=f"the {FILES[number]} file of {batch.id}"
-        )
+    async with aclosing(_files(provider, batch, packer)) as messages:
+        async for message in messages:
+            yield message
+
+
+async def _files(
+    provider: OpenAIProvider, batch: RestBatch, packer: "_Packer"
+) -> AsyncGenerator[Message, None]:
+    """All rows behind the packer's place, and of those that are missing what can be said."""
+    for number in range(packer.file, len(FILES)):
+        lacks = lacks_output if number == 0 else partial(lacks_errors, rows=packer.seen)
+        async with aclosing(polled(provider, batch, lacks, STREAM_PAUSES)) as polls:
+            async for polled_batch in polls:
+                batch = polled_batch
+                yield packer.take()
+        if file_id := (batch.output_file_id, batch.error_file_id)[number]:
+            packer.enter(number)
+            what = f"the {FILES[number]} file of {batch.id}"
+            messages = _messages(
+                provider, file_id, packer, read_result, what=what, is_new=is_recent(batch)
+            )
+            async with aclosing(messages):
+                async for message in messages:
+                    yield message
+    if packer.rows:
+        yield packer.take()
+    if packer.file < len(FILES):
+        ensure_results(provider, batch, rows=packer.seen)
+    if batch.state == COMPLETED and packer.seen < total_count(batch):
+        async with aclosing(_unanswered(provider, batch, packer)) as messages:
+            async for message in messages:
+                yield message
+
+
+async def _unanswered(
+    provider: OpenAIProvider, batch: RestBatch, packer: "_Packer"
+) -> AsyncGenerator[Message, None]:
+    """A row for each request that is in neither file, which the input file names.
+
+    Read once more where the stream was resumed: which requests have an answer is held nowhere.
+    """
+    short = f"has no result for {total_count(batch) - packer.seen} of {total_count(batch)} requests"
+    if not batch.input_file_id:
+        raise results_missing(provider, batch, f"{short}, and no input file that would name them")
+    answered = (await read_outcomes(provider, batch)).answered
+
+    def read(content: bytes) -> ResultLine | None:
+        custom_id = read_line(content).custom_id
+        return missing(custom_id) if custom_id and hash(custom_id) not in answered else None
+
+    packer.enter(len(FILES))
+    messages = _messages(
+        provider, batch.input_file_id, packer, read, what=f"the input file of {batch.id}"
+    )
+    try:
         async with aclosing(messages):
             async for message in messages:
                 yield message
+    except ProviderNotFound as exc:
+        raise results_missing(provider, batch, f"{short}; {exc.message}") from exc
     if packer.rows:
         yield packer.take()
 
@@ -96,7 +174,13 @@ def ensure_terminal(provider: OpenAIProvider, batch: RestBatch, advice: str) -> 
 
 
 async def _messages(
-    provider: OpenAIProvider, file_id: str, packer: "_Packer", *, what: str
+    provider: OpenAIProvider,
+    file_id: str,
+    packer: "_Packer",
+    read: Read,
+    *,
+    what: str,
+    is_new: bool = False,
 ) -> AsyncGenerator[Message, None]:
     """The rows of one file. Where it is cut off, what came before is sent first."""
     blocks = file_lines(
@@ -106,11 +190,12 @@ async def _messages(
         offset=packer.place.offset,
         number=packer.place.line,
         pause_seconds=packer.pace.hold_seconds,
+        is_new=is_new,
     )
     async with aclosing(blocks):
         try:
             async for block in blocks:
-                for message in packer.pack(block):
+                for message in packer.pack(block, read):
                     yield message
         except GatewayError:
             if packer.rows:
@@ -135,9 +220,13 @@ class _Packer:
         if request.filter not in WANTED:
             raise InvalidField("filter", "is none of ResultFilter")
         self._wants = WANTED[request.filter]
+        self._wants_all = all(self._wants)
         self._scope = (provider, request.batch_id, *map(str, self._wants))
-        place = read_resume_token(request.resume_token, *self._scope, files=len(FILES))
+        # Behind the two files comes the input file, which names what is in neither.
+        place = read_resume_token(request.resume_token, *self._scope, files=len(FILES) + 1)
         self.file, self._offset, self._line = place.file, place.offset, place.line
+        self.seen = place.rows
+        """The rows of the output and error file so far, wanted or not."""
         self._call = current_call()
         self._message = Message()
         self._size = 0
@@ -146,7 +235,7 @@ class _Packer:
     @property
     def place(self) -> Place:
         """Behind the last line that was read."""
-        return Place(file=self.file, offset=self._offset, line=self._line)
+        return Place(file=self.file, offset=self._offset, line=self._line, rows=self.seen)
 
     @property
     def rows(self) -> int:
@@ -158,21 +247,29 @@ class _Packer:
         if file != self.file:
             self.file, self._offset, self._line = file, 0, 0
 
-    def pack(self, block: Iterator[Line]) -> Iterator[Message]:
+    def pack(self, block: Iterator[Line], read: Read) -> Iterator[Message]:
         """Take the lines of a block; the messages that are full or due."""
         message, size = self._message, self._size
+        counted = self.file < len(FILES)
         for content, number, end in block:
-            line = TOO_LONG if content is None else read_line(content)
-            if self._wants[line.succeeded]:
-                row_size = ROW_BYTES + len(content or b"")
-                if size and size + row_size > self.pace.message_bytes:
+            line = read(content)
+            if line is not None and (self._wants_all or self._wants[line.succeeded]):
+                row_size = ROW_BYTES + len(content)
+                is_long = row_size > self.pace.row_bytes
+                if size and (is_long or size + row_size > self.pace.message_bytes):
                     self._size = size
                     yield self.take()
                     message, size = self._message, 0
                 if not size:
                     self._since = monotonic()
-                add_result(message, line, number=number)
+                if is_long:
+                    for message in self._cut(line, number):
+                        yield message
+                    message = self._message
+                else:
+                    add_result(message, line, number=number)
                 size += row_size
+            self.seen += counted
             self._offset, self._line = end, number
         self._size = size
         now = monotonic()
@@ -180,6 +277,15 @@ class _Packer:
             now - self._sent >= self._heartbeat_seconds
         ):
             yield self.take()
+
+    def _cut(self, line: ResultLine, number: int) -> Iterator[Message]:
+        """The messages of a long row but the last, which waits to be sent with its place."""
+        parts = cut_result(line, number=number, part_bytes=self.pace.row_bytes)
+        self._message = next(parts)
+        for part in parts:
+            self._size = 0
+            yield self.take()
+            self._message = part
 
     def take(self) -> Message:
         """The message as it is, which may have no rows."""

@@ -8,9 +8,11 @@ import msgspec
 
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate_server.batches.asked import asked
+from batchgate_server.batches.completeness import UNARY_PAUSES, ensure_results, lacks_output, polled
+from batchgate_server.batches.outcomes import read_outcomes
 from batchgate_server.batches.permitted import ensure_line
 from batchgate_server.batches.request_ids import Created
-from batchgate_server.batches.result_lines import MAX_LINE_BYTES, Line, file_lines
+from batchgate_server.batches.result_lines import MAX_LINE_BYTES, Head, Line, file_lines
 from batchgate_server.batches.results import ensure_terminal
 from batchgate_server.batches.uploaded import create_from_upload
 from batchgate_server.call import current_call
@@ -26,15 +28,13 @@ from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch
 from batchgate_server.translation.batches import PAIRS, retried_batch
 from batchgate_server.translation.identifiers import checked_id
-from batchgate_server.translation.results import FIRST_ERROR_STATUS, ResultLine, read_line
+from batchgate_server.translation.results import read_line
 
 CONTENT_TYPE = "application/jsonl"
-# Errors of lines that the provider never came to.
-ABANDONED = frozenset({"batch_expired", "batch_cancelled"})
 
 
 class Retry:
-    """One RetryBatch. Holds the ids of lines, never their bodies."""
+    """One RetryBatch. Holds a mark of each line's id, never ids or bodies."""
 
     def __init__(self, provider: OpenAIProvider, request: pb.RetryBatchRequest) -> None:
         """Check what is asked for, as far as that is possible without the batch."""
@@ -66,6 +66,7 @@ class Retry:
         Raises:
             BatchNotFinished: the old one is not terminal.
             InvalidField: its labels leave no room for the request_id.
+            ResultsMissing: what has succeeded is not known yet.
             ProviderConflict: nothing is left to retry, and nothing was created.
             ProviderNotFound: there is no such batch, or a file of it is gone.
         """
@@ -82,7 +83,7 @@ class Retry:
             caller=self._caller,
             output_lifetime=self._provider.profile.output_expires_after,
         )
-        is_kept = await self._choice(batch)
+        is_kept = await self._choice(await self._with_results(batch))
         async with aclosing(self._kept(batch, is_kept)) as pieces:
             # The upload begins when it is known that there is something to upload.
             first = await anext(pieces, None)
@@ -102,30 +103,23 @@ class Retry:
                 lambda file: replace(new, input_file_id=file.id, digest=self.asked.digest),
             )
 
+    async def _with_results(self, batch: RestBatch) -> RestBatch:
+        """The batch once its files are named; a moment's patience, since they may be late."""
+        async with aclosing(polled(self._provider, batch, lacks_output, UNARY_PAUSES)) as polls:
+            async for seen in polls:
+                batch = seen
+        return batch
+
     async def _choice(self, batch: RestBatch) -> Callable[[str], bool]:
         """Tells from its id whether a line is to be tried again."""
-        succeeded: set[str] = set()
-        failed: set[str] = set()
-        for name, file_id in (("output", batch.output_file_id), ("error", batch.error_file_id)):
-            if not file_id:
-                continue
-            blocks = file_lines(
-                self._provider, file_id, what=f"the {name} file of {self._batch_id}"
-            )
-            async with aclosing(blocks):
-                async for block in blocks:
-                    for content, _, _ in block:
-                        line = read_line(content or b"")
-                        if not line.custom_id:
-                            continue
-                        if line.succeeded:
-                            succeeded.add(line.custom_id)
-                        elif self._failed_only and _was_answered(line):
-                            failed.add(line.custom_id)
+        outcomes = await read_outcomes(self._provider, batch)
+        # What has succeeded and is not known of would be sent, and paid for, again.
+        ensure_results(self._provider, batch, rows=outcomes.rows)
         if self._failed_only:
-            failed -= succeeded
-            return failed.__contains__
-        return lambda custom_id: custom_id not in succeeded
+            failed = outcomes.failed
+            return lambda custom_id: hash(custom_id) in failed
+        succeeded = outcomes.succeeded
+        return lambda custom_id: hash(custom_id) not in succeeded
 
     async def _kept(
         self, batch: RestBatch, is_kept: Callable[[str], bool]
@@ -143,7 +137,7 @@ class Retry:
 
     def _chosen(self, block: Iterator[Line], is_kept: Callable[[str], bool]) -> Iterator[bytes]:
         for content, number, _ in block:
-            if content is None:
+            if isinstance(content, Head):
                 raise ProviderBadResponse(
                     f"line {number} of the input file of {self._batch_id} is longer than "
                     f"{MAX_LINE_BYTES} bytes",
@@ -171,13 +165,6 @@ class Retry:
         if self._failed_only:
             return f"nothing is left to retry: no line of {self._batch_id} failed by itself"
         return f"nothing is left to retry: every line of {self._batch_id} has succeeded"
-
-
-def _was_answered(line: ResultLine) -> bool:
-    """Whether a line without success failed by itself, and not since the batch ended early."""
-    if line.response and (line.response.status_code >= FIRST_ERROR_STATUS or not line.failed):
-        return True
-    return bool(line.failed and line.error and line.error.code not in ABANDONED)
 
 
 async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -271,7 +271,7 @@ class OpenAIProvider:
             if exc.perhaps_done:
                 # Refused since an attempt before was carried out, and only its answer was lost?
                 batch = await self.get_batch(batch_id)
-                if batch.status.lower() in CANCELLED:
+                if batch.state in CANCELLED:
                     return batch
             raise
         return self._seen(self._read(RestBatch, answer))

@@ -17,6 +17,34 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 MIN_TIME = -62135596800
 MAX_TIME = 253402300799
 MAX_INT = 2**63 - 1
+# Words of servers that are nearly OpenAI which plainly mean a documented one.
+SYNONYMS = {
+    "succeeded": "completed",
+    "success": "completed",
+    "complete": "completed",
+    "done": "completed",
+    "finished": "completed",
+    "ended": "completed",
+    "timeout_exceeded": "expired",
+    "timeout": "expired",
+    "timed_out": "expired",
+    "canceled": "cancelled",
+    "aborted": "cancelled",
+    "canceling": "cancelling",
+    "failure": "failed",
+    "error": "failed",
+    "errored": "failed",
+    "created": "validating",
+    "pending": "validating",
+    "queued": "validating",
+    "running": "in_progress",
+    "processing": "in_progress",
+}
+# Where errors of unknown shapes have their text, and how much of one is read.
+EXPLANATIONS = ("message", "error", "detail", "details", "msg", "reason", "description")
+MAX_EXPLANATION = 1000
+MAX_ITEMS = 100
+MAX_DEPTH = 5
 # Python writes no longer ones (sys.int_info.default_max_str_digits).
 LONGEST_NUMBER = 10**4300
 
@@ -89,12 +117,48 @@ def _label(item: object) -> str:
         return ""
 
 
-def objects(value: object) -> list[Mapping[str, object]]:
-    """The objects of a list, of a single object, or of a `{"data": …}` around either."""
+def faults(value: object) -> list[Mapping[str, object]]:
+    """A batch's errors: a list, a single one, or `{"data": …}` around either.
+
+    Servers that are nearly OpenAI write texts in place of objects, and objects in objects.
+    """
     if isinstance(value, Mapping) and ("data" in value or value.get("object") == "list"):
         value = value.get("data")
     items = value if isinstance(value, list) else [value]
-    return [item for item in items if isinstance(item, Mapping) and item]
+    return [fault for fault in map(_fault, items) if fault]
+
+
+def _fault(value: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        return {"message": text(value)} if text(value) else {}
+    inner = mapping(value.get("error"))
+    fault = {**value, **inner} if inner else value
+    if value and not (text(fault.get("message")) or text(fault.get("code"))):
+        return {**fault, "message": explanation(value)}
+    return fault
+
+
+def explanation(value: object, *, depth: int = MAX_DEPTH) -> str:
+    """What a person can read of an error of any shape, without its code; perhaps cut.
+
+    The text of the first member that usually has it, the texts of a list, or else the JSON of all
+    that is not null.
+    """
+    match value:
+        case Mapping() if depth:
+            for name in EXPLANATIONS:
+                if found := explanation(value.get(name), depth=depth - 1):
+                    return found
+            said = {name: member for name, member in value.items() if member and name != "code"}
+            try:
+                return text(json.dumps(said, ensure_ascii=False))[:MAX_EXPLANATION] if said else ""
+            except (ValueError, RecursionError):
+                return ""
+        case list() if depth:
+            texts = (explanation(item, depth=depth - 1) for item in value[:MAX_ITEMS])
+            return "; ".join(filter(None, texts))[:MAX_EXPLANATION]
+        case _:
+            return text(value)
 
 
 Text = Annotated[str, BeforeValidator(text)]
@@ -167,6 +231,12 @@ class RestBatchError(RestModel):
     line: WholeNumber = None
 
 
+def documented_status(word: str) -> str:
+    """The documented status that a provider's word means; the word itself, in small letters, if none."""
+    word = word.lower().replace("-", "_").replace(" ", "_")
+    return SYNONYMS.get(word, word)
+
+
 class RestBatch(RestResource):
     """A batch object."""
 
@@ -187,5 +257,10 @@ class RestBatch(RestResource):
     cancelled_at: Moment = None
     request_counts: Annotated[RestRequestCounts | None, BeforeValidator(mapping)] = None
     usage: Annotated[RestUsage | None, BeforeValidator(mapping)] = None
-    errors: Annotated[list[RestBatchError], BeforeValidator(objects)] = []
+    errors: Annotated[list[RestBatchError], BeforeValidator(faults)] = []
     metadata: Annotated[dict[str, str], BeforeValidator(labels)] = {}
+
+    @property
+    def state(self) -> str:
+        """The documented status that the provider's word means; the word itself where none."""
+        return documented_status(self.status)

@@ -158,7 +158,7 @@ def batch_message(batch: RestBatch, *, provider: str) -> batch_pb2.Batch:
         id=batch.id,
         endpoint=batch.endpoint,
         model=batch.model,
-        status=STATUSES.get(batch.status.lower(), batch_pb2.BATCH_STATUS_UNSPECIFIED),
+        status=STATUSES.get(batch.state, batch_pb2.BATCH_STATUS_UNSPECIFIED),
         status_text=batch.status,
         input_file_id=batch.input_file_id,
         output_file_id=batch.output_file_id,

@@ -8,23 +8,27 @@ from dataclasses import dataclass
 
 from batchgate_server.errors import InvalidField
 
-VERSION = 1
+VERSION = 2
 FIELD = "resume_token"
 MAX_PLACE = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Behind a line: which of the result files, the byte there, and how many lines came before."""
+    """Behind a line: which of the files, the byte there, and how many lines came before.
+
+    `rows` are those of all files up to there, whether the filter wants them or not.
+    """
 
     file: int = 0
     offset: int = 0
     line: int = 0
+    rows: int = 0
 
 
 def resume_token(place: Place, *scope: str) -> str:
     """The token of a place; `scope` names the stream: provider, batch and filter."""
-    content = [VERSION, _mark(*scope), place.file, place.offset, place.line]
+    content = [VERSION, _mark(*scope), place.file, place.offset, place.line, place.rows]
     text = json.dumps([*content, _mark(*map(str, content))], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -41,11 +45,11 @@ def read_resume_token(token: str, *scope: str, files: int) -> Place:
         *content, total = json.loads(
             base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         )
-        version, mark, file, offset, line = content
+        version, mark, file, offset, line, rows = content
         valid = (
             version == VERSION
             and total == _mark(*map(str, content))
-            and all(type(n) is int and 0 <= n <= MAX_PLACE for n in (file, offset, line))
+            and all(type(n) is int and 0 <= n <= MAX_PLACE for n in (file, offset, line, rows))
             and file < files
         )
     except (ValueError, TypeError, binascii.Error, RecursionError) as exc:
@@ -58,7 +62,7 @@ def read_resume_token(token: str, *scope: str, files: int) -> Place:
             "belongs to the results of another provider, another batch or another filter; leave "
             "it empty to begin",
         )
-    return Place(file=file, offset=offset, line=line)
+    return Place(file=file, offset=offset, line=line, rows=rows)
 
 
 def _mark(*words: str) -> str:
