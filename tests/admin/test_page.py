@@ -115,10 +115,19 @@ async def test_errors_by_reason(observed: Gateway, account: Account) -> None:
     found = await page(observed)
     assert re.search(r"PROVIDER_UNKNOWN\s+3\s+0 s ago", found.words)
     assert re.search(r"PROVIDER_FORBIDDEN\s+1\s", found.words)
-    assert "Not in your region" in found.text
+    # What is forbidden to a caller may be told in words of what that caller sent.
+    assert "Not in your region" not in found.text
     # What a caller wrote is told to that caller alone.
     assert "nobody" not in found.text
-    # And why the profile is not well.
+    assert "unhealthy" not in found.text
+
+
+async def test_why_a_profile_is_not_well(observed: Gateway, account: Account) -> None:
+    body = {"error": {"message": "No such key"}}
+    await account.fault(kind="answer", status=401, times=1, body=body)
+    await failed(observed, "ListFiles")
+    found = await page(observed)
+    assert "No such key" in found.text
     assert "unhealthy" in found.text
 
 

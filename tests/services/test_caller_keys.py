@@ -14,6 +14,7 @@ from batchgate.v1 import batch_service_pb2 as pb
 from batchgate.v1 import file_service_pb2, provider_service_pb2
 from batchgate_server.call import Call
 from batchgate_server.callers.provider_key import ProviderKey
+from batchgate_server.settings import load_settings
 from tests.conftest import Account, Gateway, OpenGateway, upload_messages
 from tests.secret_search import secret
 from tests.services.calls import OF_PROVIDERS, call, failed
@@ -30,6 +31,10 @@ Metadata = tuple[tuple[str, str], ...]
 
 def with_key(key: str) -> Metadata:
     return (("x-provider-key", key),)
+
+
+def own_profile(base_url: str) -> dict[str, Any]:
+    return {"kind": "openai", "base_url": base_url, "caller_credentials": True}
 
 
 @pytest.fixture
@@ -169,6 +174,66 @@ async def test_health_without_a_key_is_not_asked_of_such_a_profile(
     answer = await call(gateway, "ListProviders", check_health=True)
     states = {one.name: one.health.state for one in answer.providers}
     assert states["own"] == provider_service_pb2.PROVIDER_HEALTH_STATE_UNSPECIFIED
+
+
+async def test_health_asks_nobody_with_a_key_that_may_be_for_another(
+    gateway: Gateway, account: Account
+) -> None:
+    answer = await call(
+        gateway, "ListProviders", check_health=True, _metadata=with_key(account.key)
+    )
+    assert await account.requests() == []
+    details = {one.name: one.health.detail for one in answer.providers}
+    why = "not asked: the key (x-provider-key) may be for any of own, own-azure"
+    assert (details["own"], details["own-azure"]) == (why, why)
+    assert "not asked" not in details["shared"]
+
+
+async def test_health_asks_the_only_profile_that_a_key_can_be_for(
+    account: Account, open_gateway: OpenGateway
+) -> None:
+    gateway = await open_gateway({"providers": {"own": own_profile(f"{account.url}/v1")}})
+    answer = await call(
+        gateway, "ListProviders", check_health=True, _metadata=with_key(account.key)
+    )
+    assert len(await account.requests()) == 1
+    (one,) = answer.providers
+    assert one.health.state == provider_service_pb2.PROVIDER_HEALTH_STATE_HEALTHY
+    assert one.health.detail == ""
+
+
+@pytest.mark.parametrize("change", [{"base_url": "http://127.0.0.2:1/v1"}, {"retries": 1}])
+async def test_a_watch_takes_no_key_to_another_address(
+    account: Account, open_gateway: OpenGateway, change: dict[str, Any]
+) -> None:
+    """The configuration is read again, and calls another vendor by the same name."""
+    own = own_profile(f"{account.url}/v1")
+    document: dict[str, Any] = {
+        "providers": {"own": own},
+        "watch": {"first_poll_seconds": 0.02, "slowest_poll_seconds": 0.02},
+    }
+    gateway = await open_gateway(document)
+    batch_id = await created(gateway, account)
+    await account.settings(step_seconds=3600)
+    watch = gateway.batches.WatchBatch(
+        pb.WatchBatchRequest(batch_id=batch_id), metadata=with_key(account.key)
+    )
+    await watch.read()
+    listen = gateway.application.settings.listen
+    new = document | {"providers": {"own": own | change}, "listen": listen}
+    gateway.application.reload(load_settings(environment={}, overrides=new))
+    if "base_url" in change:
+        failure = await failure_in(watch.read())
+        assert failure.reason == "PROVIDER_UNKNOWN"
+        assert "watch again if your key is for that" in failure.message
+    else:
+        asked = len(await account.requests())
+
+        async def goes_on() -> bool:
+            return len(await account.requests()) > asked
+
+        await eventually(goes_on)
+        watch.cancel()
 
 
 async def test_watches_are_shared_by_those_with_one_key_only(

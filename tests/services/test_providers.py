@@ -221,13 +221,51 @@ async def test_health_is_seen_by_the_way(account: Account, gateway: Gateway) -> 
     providers = await listed(gateway)
     states = [providers[name].health.state for name in PROFILES]
     assert states == [HEALTHY, HEALTHY, UNHEALTHY, UNKNOWN]
-    assert providers["azure-dated"].health.detail == "PROVIDER_UNAVAILABLE: azure-dated: Oops"
+    detail = "PROVIDER_UNAVAILABLE: azure-dated answered with the status 500"
+    assert providers["azure-dated"].health.detail == detail
     assert providers["azure"].health.detail == ""
     assert before - 1 <= providers["azure"].health.checked_at.seconds <= time.time()
 
     await call(gateway, "ListFiles", provider="azure-dated")
     health = (await listed(gateway))["azure-dated"].health
     assert (health.state, health.detail) == (HEALTHY, "")
+
+
+@pytest.mark.parametrize("before", [True, False])
+async def test_what_is_forbidden_to_one_call_is_not_how_the_provider_is(
+    account: Account, gateway: Gateway, *, before: bool
+) -> None:
+    """Nor is it told to the others."""
+    if before:
+        await call(gateway, "ListFiles", provider="openai")
+    said = {"error": {"message": "the model of Project Bluebird is not for you"}}
+    await account.fault(kind="answer", status=403, body=said)
+    failure = await failed(gateway, "GetFile", provider="openai")
+    assert "Bluebird" in failure.message
+    health = (await listed(gateway))["openai"].health
+    assert (health.state, health.detail) == (HEALTHY if before else UNKNOWN, "")
+
+
+@pytest.mark.parametrize("failing", [500, 503])
+async def test_what_a_provider_says_to_one_caller_is_not_told_to_others(
+    account: Account, open_gateway: OpenGateway, failing: int
+) -> None:
+    """Neither as its health nor by the breaker."""
+    configured = {"openai": profiles(account)["openai"]}
+    configured["openai"] |= {"breaker_failures": 1, "breaker_after_seconds": 0.0, "retries": 0}
+    gateway = await open_gateway({"providers": configured})
+    said = {"error": {"message": "cannot read bluebird.jsonl", "code": "x"}}
+    await account.fault(kind="answer", status=failing, body=said)
+    assert "bluebird" in (await failed(gateway, "GetFile")).message
+    health = (await listed(gateway))["openai"].health
+    assert health.state == UNHEALTHY
+    assert health.detail.startswith(
+        f"PROVIDER_UNAVAILABLE: openai answered with the status {failing}"
+    )
+    assert "bluebird" not in health.detail
+    refused = await failed(gateway, "ListFiles")
+    assert "the last failure" in refused.message
+    assert "bluebird" not in refused.message
 
 
 @pytest.mark.parametrize(

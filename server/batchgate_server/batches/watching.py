@@ -173,6 +173,11 @@ class Watching:
         if new.profile.caller_credentials != old.profile.caller_credentials:
             # Nobody's looks go on with the key of another.
             raise ProviderUnknown(f"{old.name} takes other credentials now; watch again")
+        if new.profile.caller_credentials and new.api_origin != old.api_origin:
+            # A key goes where its caller has sent it, and to nobody else.
+            raise ProviderUnknown(
+                f"{old.name} is {new.api_host} now; watch again if your key is for that"
+            )
         return new
 
     async def aclose(self) -> None:

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from grpc import StatusCode
 
 from batchgate_server.call import Call
-from batchgate_server.errors import ProviderError, ProviderRejected
+from batchgate_server.errors import (
+    ProviderConflict,
+    ProviderError,
+    ProviderForbidden,
+    ProviderNotFound,
+    ProviderRejected,
+)
 
 MOST_ERRORS = 200
 LONGEST_MESSAGE = 300
+OF_THE_CALLER = (ProviderRejected, ProviderForbidden, ProviderNotFound, ProviderConflict)
 # A caller that has gone is no error.
 FINE = frozenset({StatusCode.OK, StatusCode.CANCELLED})
 
@@ -61,6 +68,6 @@ class RecentErrors:
 
 def _told(error: BaseException | None) -> str:
     # What a caller did wrong is its own affair, and the message may quote what it sent.
-    if isinstance(error, ProviderError) and not isinstance(error, ProviderRejected):
+    if isinstance(error, ProviderError) and not isinstance(error, OF_THE_CALLER):
         return error.message
     return ""

@@ -109,6 +109,12 @@ class OpenAIProvider:
         return httpx.URL(self.rest.endpoint.base_url).netloc.decode()
 
     @property
+    def api_origin(self) -> tuple[str, str, int | None]:
+        """Scheme, host and port, which tell whether a key would go elsewhere."""
+        url = httpx.URL(self.rest.endpoint.base_url)
+        return url.scheme, url.host, url.port
+
+    @property
     def max_requests_per_batch(self) -> int:
         """How many lines a batch file may have."""
         return self.profile.max_requests_per_batch

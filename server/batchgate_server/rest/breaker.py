@@ -19,6 +19,7 @@ from batchgate_server.errors import (
     ProviderUnavailable,
     ProviderUnreachable,
 )
+from batchgate_server.rest.health import for_all
 
 # What a provider in trouble does. It answers a 4xx, and a 429, because it works.
 FAILURES = (OutcomeUnknown, ProviderTimeout, ProviderUnavailable, ProviderUnreachable)
@@ -92,7 +93,7 @@ class Breaker:
     def _admit(self) -> None:
         now = self._clock()
         if self._probing or now < self._probe_at:
-            last = self._last.message if self._last else ""
+            last = for_all(self._last) if self._last else ""
             error = ProviderUnavailable(
                 f"{self._provider} {self.told()}; the last failure: {last}",
                 metadata={"provider": self._provider},

@@ -1,6 +1,7 @@
 """ProviderService: whom this gateway can call."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from grpc.aio import ServicerContext
@@ -34,15 +35,31 @@ class ProviderService(provider_service_pb2_grpc.ProviderServiceServicer):
         """List the profiles, asking each first if wished."""
         caller = current_call().caller
         usable = self._providers.usable_by(caller)
+        unasked = _unasked(usable) if request.check_health else {}
         if request.check_health:
-            await asyncio.gather(*map(check, usable))
+            await asyncio.gather(*(check(one) for one in usable if one.name not in unasked))
         default = self._providers.default_for(caller)
         return pb.ListProvidersResponse(
-            providers=[_message(provider, default=default) for provider in usable]
+            providers=[
+                _message(provider, default=default, unasked=unasked.get(provider.name, ""))
+                for provider in usable
+            ]
         )
 
 
-def _message(provider: OpenAIProvider, *, default: str) -> pb.Provider:
+def _unasked(providers: Sequence[OpenAIProvider]) -> dict[str, str]:
+    """Whom a caller's health check does not ask, and why: its key goes to whom it is for alone."""
+    own = [one.name for one in providers if one.profile.caller_credentials]
+    if current_call().provider_key is None:
+        why = "not asked: it is called with the caller's own key, and none came (x-provider-key)"
+    elif len(own) > 1:
+        why = f"not asked: the key (x-provider-key) may be for any of {', '.join(own)}"
+    else:
+        return {}
+    return dict.fromkeys(own, why)
+
+
+def _message(provider: OpenAIProvider, *, default: str, unasked: str) -> pb.Provider:
     return pb.Provider(
         name=provider.name,
         kind=provider.kind,
@@ -53,14 +70,14 @@ def _message(provider: OpenAIProvider, *, default: str) -> pb.Provider:
             max_requests_per_batch=provider.max_requests_per_batch,
             max_batch_file_bytes=provider.upload_limit("batch"),
         ),
-        health=_health(provider.rest.health, left_alone=provider.rest.breaker.told()),
+        health=_health(provider.rest.health, provider.rest.breaker.told(), unasked),
         model_aliases=provider.profile.models,
     )
 
 
-def _health(health: Health, *, left_alone: str) -> pb.ProviderHealth:
+def _health(health: Health, *more: str) -> pb.ProviderHealth:
     return pb.ProviderHealth(
         state=STATES[health.healthy],
         checked_at=timestamp(health.checked_at or None),
-        detail="; ".join(filter(None, (health.detail, left_alone))),
+        detail="; ".join(filter(None, (health.detail, *more))),
     )

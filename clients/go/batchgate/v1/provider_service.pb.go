@@ -83,7 +83,8 @@ const (
 	ProviderHealthState_PROVIDER_HEALTH_STATE_UNSPECIFIED ProviderHealthState = 0
 	// It answered the last call that told something of its health.
 	ProviderHealthState_PROVIDER_HEALTH_STATE_HEALTHY ProviderHealthState = 1
-	// It could not be reached, failed, or refused the gateway's credential; `detail` says more.
+	// It could not be reached, failed, or refused the gateway's credential; `detail` says more. What it
+	// forbids to one call (a 403) says nothing of the others.
 	ProviderHealthState_PROVIDER_HEALTH_STATE_UNHEALTHY ProviderHealthState = 2
 )
 
@@ -131,7 +132,9 @@ func (ProviderHealthState) EnumDescriptor() ([]byte, []int) {
 // Asks for the profiles.
 type ListProvidersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. Ask each provider now, all at once, instead of telling what was last seen.
+	// Optional. Ask each provider now, all at once, instead of telling what was last seen. A profile that
+	// is called with callers' own keys is asked with the key of this call (`x-provider-key`), and only
+	// where there is but one such profile that the caller may use: a key goes to nobody else.
 	CheckHealth   bool `protobuf:"varint,1,opt,name=check_health,json=checkHealth,proto3" json:"check_health,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -391,8 +394,9 @@ type ProviderHealth struct {
 	State ProviderHealthState `protobuf:"varint,1,opt,name=state,proto3,enum=batchgate.v1.ProviderHealthState" json:"state,omitempty"`
 	// When it was last seen so. Unset if never.
 	CheckedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=checked_at,json=checkedAt,proto3" json:"checked_at,omitempty"`
-	// What is wrong, if anything, with the reason of the error; and whether the provider is left alone
-	// for now, since it kept failing.
+	// What is wrong, if anything, with the reason of the error; whether the provider is left alone for
+	// now, since it kept failing; and why it was not asked. Nothing that the provider has said to one
+	// caller is told to the others.
 	Detail        string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -55,7 +55,9 @@ class _ProviderHealthStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_P
     PROVIDER_HEALTH_STATE_HEALTHY: _ProviderHealthState.ValueType  # 1
     """It answered the last call that told something of its health."""
     PROVIDER_HEALTH_STATE_UNHEALTHY: _ProviderHealthState.ValueType  # 2
-    """It could not be reached, failed, or refused the gateway's credential; `detail` says more."""
+    """It could not be reached, failed, or refused the gateway's credential; `detail` says more. What it
+    forbids to one call (a 403) says nothing of the others.
+    """
 
 class ProviderHealthState(_ProviderHealthState, metaclass=_ProviderHealthStateEnumTypeWrapper):
     """Whether a provider can be used."""
@@ -65,7 +67,9 @@ PROVIDER_HEALTH_STATE_UNSPECIFIED: ProviderHealthState.ValueType  # 0
 PROVIDER_HEALTH_STATE_HEALTHY: ProviderHealthState.ValueType  # 1
 """It answered the last call that told something of its health."""
 PROVIDER_HEALTH_STATE_UNHEALTHY: ProviderHealthState.ValueType  # 2
-"""It could not be reached, failed, or refused the gateway's credential; `detail` says more."""
+"""It could not be reached, failed, or refused the gateway's credential; `detail` says more. What it
+forbids to one call (a 403) says nothing of the others.
+"""
 Global___ProviderHealthState: _TypeAlias = ProviderHealthState  # noqa: Y015
 
 @_typing.final
@@ -76,7 +80,10 @@ class ListProvidersRequest(_message.Message):
 
     CHECK_HEALTH_FIELD_NUMBER: _builtins.int
     check_health: _builtins.bool
-    """Optional. Ask each provider now, all at once, instead of telling what was last seen."""
+    """Optional. Ask each provider now, all at once, instead of telling what was last seen. A profile that
+    is called with callers' own keys is asked with the key of this call (`x-provider-key`), and only
+    where there is but one such profile that the caller may use: a key goes to nobody else.
+    """
     def __init__(
         self,
         *,
@@ -228,8 +235,9 @@ class ProviderHealth(_message.Message):
     state: Global___ProviderHealthState.ValueType
     """The state."""
     detail: _builtins.str
-    """What is wrong, if anything, with the reason of the error; and whether the provider is left alone
-    for now, since it kept failing.
+    """What is wrong, if anything, with the reason of the error; whether the provider is left alone for
+    now, since it kept failing; and why it was not asked. Nothing that the provider has said to one
+    caller is told to the others.
     """
     @_builtins.property
     def checked_at(self) -> _timestamp_pb2.Timestamp:

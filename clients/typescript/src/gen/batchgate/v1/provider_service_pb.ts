@@ -21,7 +21,9 @@ export const file_batchgate_v1_provider_service: GenFile = /*@__PURE__*/
  */
 export type ListProvidersRequest = Message<"batchgate.v1.ListProvidersRequest"> & {
   /**
-   * Optional. Ask each provider now, all at once, instead of telling what was last seen.
+   * Optional. Ask each provider now, all at once, instead of telling what was last seen. A profile that
+   * is called with callers' own keys is asked with the key of this call (`x-provider-key`), and only
+   * where there is but one such profile that the caller may use: a key goes to nobody else.
    *
    * @generated from field: bool check_health = 1;
    */
@@ -175,8 +177,9 @@ export type ProviderHealth = Message<"batchgate.v1.ProviderHealth"> & {
   checkedAt?: Timestamp | undefined;
 
   /**
-   * What is wrong, if anything, with the reason of the error; and whether the provider is left alone
-   * for now, since it kept failing.
+   * What is wrong, if anything, with the reason of the error; whether the provider is left alone for
+   * now, since it kept failing; and why it was not asked. Nothing that the provider has said to one
+   * caller is told to the others.
    *
    * @generated from field: string detail = 3;
    */
@@ -245,7 +248,8 @@ export enum ProviderHealthState {
   HEALTHY = 1,
 
   /**
-   * It could not be reached, failed, or refused the gateway's credential; `detail` says more.
+   * It could not be reached, failed, or refused the gateway's credential; `detail` says more. What it
+   * forbids to one call (a 403) says nothing of the others.
    *
    * @generated from enum value: PROVIDER_HEALTH_STATE_UNHEALTHY = 2;
    */

@@ -12,7 +12,9 @@ public interface ListProvidersRequestOrBuilder extends
 
   /**
    * <pre>
-   * Optional. Ask each provider now, all at once, instead of telling what was last seen.
+   * Optional. Ask each provider now, all at once, instead of telling what was last seen. A profile that
+   * is called with callers' own keys is asked with the key of this call (`x-provider-key`), and only
+   * where there is but one such profile that the caller may use: a key goes to nobody else.
    * </pre>
    *
    * <code>bool check_health = 1 [json_name = "checkHealth"];</code>

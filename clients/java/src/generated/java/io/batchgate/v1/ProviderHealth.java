@@ -124,8 +124,9 @@ private static final long serialVersionUID = 0L;
   private volatile java.lang.Object detail_ = "";
   /**
    * <pre>
-   * What is wrong, if anything, with the reason of the error; and whether the provider is left alone
-   * for now, since it kept failing.
+   * What is wrong, if anything, with the reason of the error; whether the provider is left alone for
+   * now, since it kept failing; and why it was not asked. Nothing that the provider has said to one
+   * caller is told to the others.
    * </pre>
    *
    * <code>string detail = 3 [json_name = "detail"];</code>
@@ -146,8 +147,9 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * What is wrong, if anything, with the reason of the error; and whether the provider is left alone
-   * for now, since it kept failing.
+   * What is wrong, if anything, with the reason of the error; whether the provider is left alone for
+   * now, since it kept failing; and why it was not asked. Nothing that the provider has said to one
+   * caller is told to the others.
    * </pre>
    *
    * <code>string detail = 3 [json_name = "detail"];</code>
@@ -765,8 +767,9 @@ private static final long serialVersionUID = 0L;
     private java.lang.Object detail_ = "";
     /**
      * <pre>
-     * What is wrong, if anything, with the reason of the error; and whether the provider is left alone
-     * for now, since it kept failing.
+     * What is wrong, if anything, with the reason of the error; whether the provider is left alone for
+     * now, since it kept failing; and why it was not asked. Nothing that the provider has said to one
+     * caller is told to the others.
      * </pre>
      *
      * <code>string detail = 3 [json_name = "detail"];</code>
@@ -786,8 +789,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is wrong, if anything, with the reason of the error; and whether the provider is left alone
-     * for now, since it kept failing.
+     * What is wrong, if anything, with the reason of the error; whether the provider is left alone for
+     * now, since it kept failing; and why it was not asked. Nothing that the provider has said to one
+     * caller is told to the others.
      * </pre>
      *
      * <code>string detail = 3 [json_name = "detail"];</code>
@@ -808,8 +812,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is wrong, if anything, with the reason of the error; and whether the provider is left alone
-     * for now, since it kept failing.
+     * What is wrong, if anything, with the reason of the error; whether the provider is left alone for
+     * now, since it kept failing; and why it was not asked. Nothing that the provider has said to one
+     * caller is told to the others.
      * </pre>
      *
      * <code>string detail = 3 [json_name = "detail"];</code>
@@ -826,8 +831,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is wrong, if anything, with the reason of the error; and whether the provider is left alone
-     * for now, since it kept failing.
+     * What is wrong, if anything, with the reason of the error; whether the provider is left alone for
+     * now, since it kept failing; and why it was not asked. Nothing that the provider has said to one
+     * caller is told to the others.
      * </pre>
      *
      * <code>string detail = 3 [json_name = "detail"];</code>
@@ -841,8 +847,9 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * What is wrong, if anything, with the reason of the error; and whether the provider is left alone
-     * for now, since it kept failing.
+     * What is wrong, if anything, with the reason of the error; whether the provider is left alone for
+     * now, since it kept failing; and why it was not asked. Nothing that the provider has said to one
+     * caller is told to the others.
      * </pre>
      *
      * <code>string detail = 3 [json_name = "detail"];</code>

@@ -58,8 +58,9 @@ public interface ProviderHealthOrBuilder extends
 
   /**
    * <pre>
-   * What is wrong, if anything, with the reason of the error; and whether the provider is left alone
-   * for now, since it kept failing.
+   * What is wrong, if anything, with the reason of the error; whether the provider is left alone for
+   * now, since it kept failing; and why it was not asked. Nothing that the provider has said to one
+   * caller is told to the others.
    * </pre>
    *
    * <code>string detail = 3 [json_name = "detail"];</code>
@@ -68,8 +69,9 @@ public interface ProviderHealthOrBuilder extends
   java.lang.String getDetail();
   /**
    * <pre>
-   * What is wrong, if anything, with the reason of the error; and whether the provider is left alone
-   * for now, since it kept failing.
+   * What is wrong, if anything, with the reason of the error; whether the provider is left alone for
+   * now, since it kept failing; and why it was not asked. Nothing that the provider has said to one
+   * caller is told to the others.
    * </pre>
    *
    * <code>string detail = 3 [json_name = "detail"];</code>

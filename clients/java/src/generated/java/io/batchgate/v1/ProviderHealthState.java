@@ -33,7 +33,8 @@ public enum ProviderHealthState
   PROVIDER_HEALTH_STATE_HEALTHY(1),
   /**
    * <pre>
-   * It could not be reached, failed, or refused the gateway's credential; `detail` says more.
+   * It could not be reached, failed, or refused the gateway's credential; `detail` says more. What it
+   * forbids to one call (a 403) says nothing of the others.
    * </pre>
    *
    * <code>PROVIDER_HEALTH_STATE_UNHEALTHY = 2;</code>
@@ -69,7 +70,8 @@ public enum ProviderHealthState
   public static final int PROVIDER_HEALTH_STATE_HEALTHY_VALUE = 1;
   /**
    * <pre>
-   * It could not be reached, failed, or refused the gateway's credential; `detail` says more.
+   * It could not be reached, failed, or refused the gateway's credential; `detail` says more. What it
+   * forbids to one call (a 403) says nothing of the others.
    * </pre>
    *
    * <code>PROVIDER_HEALTH_STATE_UNHEALTHY = 2;</code>
