@@ -203,9 +203,11 @@ class Application:
 
     def _dismissal(self, call: Call) -> GatewayError | None:
         """Why a call may not go on, if its caller may not make it any more: a watch lasts for long."""
-        caller = self._authentication.successor(call.caller)
+        caller = self._authentication.successor(call)
         if caller is None:
             who = call.caller.name or "a caller without a credential"
+            if call.caller.name and self._authentication.is_known(call.caller):
+                who = f"this credential of {who}"
             return CallerUnauthenticated(f"{who} is not known here any more")
         try:
             rule_for(call.method, caller)

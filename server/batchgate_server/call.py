@@ -8,6 +8,7 @@ from time import perf_counter
 
 from batchgate_server.callers.allowance import Allowance, Kind
 from batchgate_server.callers.caller import ANONYMOUS, Caller
+from batchgate_server.callers.directory import Credential
 from batchgate_server.callers.provider_key import ProviderKey
 from batchgate_server.errors import GatewayError
 from batchgate_server.fairness import NOBODY, Sharer
@@ -25,6 +26,8 @@ class Call:
     """Whether the caller gets a stream of messages."""
     started: float = field(default_factory=perf_counter)
     caller: Caller = ANONYMOUS
+    credential: Credential = field(default=None, repr=False)
+    """By what the caller is known."""
     sharer: Sharer = NOBODY
     """As whom the call shares connections, places and queues with others."""
     provider_key: ProviderKey | None = None

@@ -29,7 +29,7 @@ def test_a_token_and_its_digest(tmp_path: Path, name: str) -> None:
     settings = load_settings(config=config, environment={"KEY": "sk-1"})
     directory = Directory(settings.callers)
     metadata = [("authorization", f"Bearer {token}")]
-    assert directory.identify(metadata, tuple).name == name
+    assert directory.identify(metadata, tuple)[0].name == name
 
 
 def test_two_tokens_differ() -> None:

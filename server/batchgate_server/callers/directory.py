@@ -2,8 +2,9 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hmac import compare_digest
+from typing import TypeAlias
 
 from batchgate_server.callers.caller import ANONYMOUS, Caller, Operation
 from batchgate_server.callers.certificates import AlternativeName
@@ -17,6 +18,8 @@ USUAL = frozenset(Operation) - {Operation(name) for name in NAMED_ALWAYS}
 # Names of a certificate that an error repeats to the one who showed it.
 MAX_NAMES = 3
 SHOWN = 100
+# What a caller is known by: the digest of a token, the names of a certificate, or nothing.
+Credential: TypeAlias = str | tuple[AlternativeName, ...] | None
 
 
 class Directory:
@@ -40,37 +43,59 @@ class Directory:
         """The caller of this name; the anonymous one has none, and is known where no others are."""
         return self._callers.get(name) if self._callers or name else ANONYMOUS
 
+    def holder(self, credential: Credential) -> Caller | None:
+        """Whom this credential stands for now, if for anybody."""
+        try:
+            return self._holder(credential)
+        except CallerUnauthenticated:
+            return None
+
     def identify(
         self,
         metadata: Iterable[tuple[str, str | bytes]],
         certificate: Callable[[], Iterable[AlternativeName]],
-    ) -> Caller:
+    ) -> tuple[Caller, Credential]:
         """The caller with this token, or without a token the one with this certificate.
 
         Raises:
             CallerUnauthenticated: it shows neither, or one that is not known.
         """
+        credential = self._credential(metadata, certificate)
+        return self._holder(credential), credential
+
+    def _credential(
+        self,
+        metadata: Iterable[tuple[str, str | bytes]],
+        certificate: Callable[[], Iterable[AlternativeName]],
+    ) -> Credential:
+        """What of this counts."""
         if not self._callers:
-            return ANONYMOUS
+            return None
         shown = [value for key, value in metadata if key == HEADER]
         if shown:
-            return self._by_token(_token(shown))
-        if self._names and (names := list(certificate())):
-            return self._by_name(names)
+            return digest(_token(shown))
+        return (tuple(certificate()) or None) if self._names else None
+
+    def _holder(self, credential: Credential) -> Caller:
+        if not self._callers:
+            return ANONYMOUS
+        if isinstance(credential, str):
+            return self._by_token(credential)
+        if self._names and credential:
+            return self._by_name(credential)
         also = ", or a client certificate that is known here" if self._names else ""
         raise CallerUnauthenticated(
             f"the gateway has to know who calls: send the metadata `{HEADER}: Bearer TOKEN`{also}"
         )
 
-    def _by_token(self, token: str) -> Caller:
-        shown = digest(token)
+    def _by_token(self, shown: str) -> Caller:
         # Found by a keyed hash of a hash: how long it takes tells nothing of the tokens that exist.
         known, caller = self._tokens.get(self._mark(shown), ("", ANONYMOUS))
         if not compare_digest(known, shown):
             raise CallerUnauthenticated("no caller is known by this token")
         return caller
 
-    def _by_name(self, names: list[AlternativeName]) -> Caller:
+    def _by_name(self, names: Sequence[AlternativeName]) -> Caller:
         found = {caller.name: caller for name in names if (caller := self._names.get(name))}
         if len(found) == 1:
             return next(iter(found.values()))
