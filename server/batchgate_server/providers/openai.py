@@ -81,6 +81,7 @@ class OpenAIProvider:
                 headers=self._tenancy(),
                 credential=self._identity,
                 clean=self._clean,
+                secrets=self._secrets,
                 timeout_seconds=profile.timeout_seconds,
                 connect_timeout_seconds=profile.connect_timeout_seconds,
                 idle_timeout_seconds=profile.idle_timeout_seconds,
@@ -288,8 +289,11 @@ class OpenAIProvider:
 
     def _clean(self, text: str) -> str:
         # The cleaner is made when it is needed, in errors: what it has to know changes.
+        return cleaner(self._secrets())(text)
+
+    def _secrets(self) -> list[str]:
         proxies = self._proxy.known() if self._proxy else ()
-        return cleaner([*self._identity.secrets(), *proxy_secrets(proxies)])(text)
+        return [*self._identity.secrets(), *proxy_secrets(proxies)]
 
     def _key_credential(self, form: Form) -> Credential:
         if self.profile.caller_credentials:
@@ -368,7 +372,7 @@ class OpenAIProvider:
             # What is null takes as long to look at as what is not, and means nothing.
             answer = {name: value for name, value in answer.items() if value is not None}
         try:
-            return model.model_validate(answer)
+            return model.model_validate(answer).cleaned(self._clean)
         except ValidationError as exc:
             # The answer's content stays out of the message: it may quote the caller's data.
             raise self.rest.unreadable(

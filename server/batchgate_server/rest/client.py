@@ -34,6 +34,7 @@ from batchgate_server.rest.health import Health
 from batchgate_server.rest.multipart import Multipart
 from batchgate_server.rest.pool import LANE, ShareTimeout, lane
 from batchgate_server.rest.retrying import Retries, is_worth_repeating, repeated
+from batchgate_server.rest.secrets import without
 
 # Far above any real answer (a list of 10,000 files is about 3 MB).
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
@@ -90,6 +91,8 @@ class Endpoint:
     idle_timeout_seconds: float
     """For a transfer that stalls: no byte moves for so long."""
     retries: Retries
+    secrets: Callable[[], Sequence[str]] = tuple
+    """Those of this profile, and of the call at hand."""
 
 
 class RestClient:
@@ -365,7 +368,9 @@ class RestClient:
         response.request = request
         for name, value in response.headers.raw:
             if name.lower() in REQUEST_ID_HEADERS and PROVIDER_REQUEST_ID.fullmatch(value):
-                call.provider_request_id = value.decode()
+                said = value.decode()
+                # It goes everywhere; one that looks like a key is none.
+                call.provider_request_id = said if self.endpoint.clean(said) == said else ""
         return response
 
     async def _document(self, response: httpx.Response, created: Callable[[], bool]) -> object:
@@ -401,7 +406,7 @@ class RestClient:
         if not body.strip():
             return None
         try:
-            return _read_json(bytes(body))
+            return without(self.endpoint.secrets(), _read_json(bytes(body)), bytes(body))
         except (ValueError, RecursionError) as exc:
             raise self._bad_response(
                 response, f"answered {status} with something that is not JSON"

@@ -7,9 +7,9 @@ is refused.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -180,6 +180,10 @@ class RestResource(RestModel):
     id: Id
     created_at: Moment = None
 
+    def cleaned(self, clean: Callable[[str], str]) -> Self:  # noqa: ARG002 - for those that have words
+        """The same without secrets in what the provider words itself; `clean` takes them out."""
+        return self
+
 
 class RestFile(RestResource):
     """A file object."""
@@ -190,6 +194,12 @@ class RestFile(RestResource):
     expires_at: Moment = None
     status: Text = ""
     status_details: Text = ""
+
+    def cleaned(self, clean: Callable[[str], str]) -> Self:
+        """The same without secrets in what is wrong with it."""
+        if not self.status_details:
+            return self
+        return self.model_copy(update={"status_details": clean(self.status_details)})
 
 
 class RestRequestCounts(RestModel):
@@ -264,3 +274,19 @@ class RestBatch(RestResource):
     def state(self) -> str:
         """The documented status that the provider's word means; the word itself where none."""
         return documented_status(self.status)
+
+    def cleaned(self, clean: Callable[[str], str]) -> Self:
+        """The same without secrets in its errors."""
+        if not self.errors:
+            return self
+        errors = [
+            error.model_copy(
+                update={
+                    "code": clean(error.code),
+                    "message": clean(error.message),
+                    "param": clean(error.param),
+                }
+            )
+            for error in self.errors
+        ]
+        return self.model_copy(update={"errors": errors})
