@@ -15,6 +15,7 @@ from tests.services.lines import ENDPOINT, lines
 from tests.status import Failure, failure_of
 
 STRICT = file_service_pb2.JSONL_CHECK_STRICT
+OFF = file_service_pb2.JSONL_CHECK_OFF
 ALLOWED, OTHER = "gpt-4o-mini", "gpt-4o"
 
 
@@ -215,6 +216,25 @@ async def test_an_alias_is_allowed_by_either_name(open_teams: OpenTeams, account
         await created(teams["a"], file.id)
     failure = await refused(checked(teams["a"], lines(2, model="big-deployment")))
     assert failure.reason == "INVALID_JSONL"
+
+
+async def test_what_counts_is_what_is_sent(open_teams: OpenTeams, account: Account) -> None:
+    """A file that nobody rewrites goes to a model of that very name, whatever becomes of it else."""
+    own = profiles(account)["openai"]
+    aliases = {ALLOWED: "mini-deployment", OTHER: OTHER, "big": OTHER}
+    settings = {"providers": {"openai": {**own, "models": aliases}}}
+    teams = await open_teams(settings, a={"models": [ALLOWED]}, b={"models": ["big"]}, c={})
+    unchecked = (await teams["c"].upload(lines(2, model=ALLOWED), jsonl_check=OFF)).file
+    failure = await refused(created(teams["a"], unchecked.id))
+    assert failure.reason == "CALLER_NOT_PERMITTED"
+    rewritten = (await checked(teams["a"], lines(2, model=ALLOWED))).file
+    await created(teams["a"], rewritten.id)
+    assert (await refused(created(teams["b"], rewritten.id))).reason == "CALLER_NOT_PERMITTED"
+    for model in ("big", OTHER):
+        await checked(teams["b"], lines(2, model=model))
+    failure = await refused(checked(teams["b"], lines(2, model=ALLOWED)))
+    assert failure.reason == "INVALID_JSONL"
+    assert f"allowed: big, {OTHER}" in failure.message
 
 
 async def test_a_file_from_elsewhere_is_read_once(open_teams: OpenTeams, account: Account) -> None:

@@ -30,6 +30,26 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("models", "fault"),
+    [
+        (
+            '{ "prod" = "dep-a", "dep-a" = "dep-b" }',
+            "'prod' becomes 'dep-a', which becomes 'dep-b'",
+        ),
+        ('{ "a" = "b", "b" = "a" }', "'a' becomes 'b', which becomes 'a'"),
+    ],
+)
+def test_no_model_is_replaced_twice(problems: Problems, models: str, fault: str) -> None:
+    assert fault in problems(f"{OPENAI}models = {models}\n", KEY)["providers.p.models"]
+
+
+def test_a_model_may_become_itself_or_what_another_one_does(load: Load) -> None:
+    models = {"prod": "dep-a", "dep-a": "dep-a", "other": "dep-a"}
+    written = ", ".join(f'"{name}" = "{sent}"' for name, sent in models.items())
+    assert load(f"{OPENAI}models = {{ {written} }}\n", KEY).providers["p"].models == models
+
+
 def test_relative_paths_begin_where_the_configuration_is(
     load: Load, authority: Authority, tmp_path: Path
 ) -> None:

@@ -246,12 +246,12 @@ class Rows:
         permitted = self._rules.permitted_models
         if permitted is None:
             return
-        fault = name_fault(line.model, permitted)
+        fault = name_fault(line.model, permitted, aliases=self._rules.models)
         if fault is None and is_ambiguous(line.content):
             fault = AMBIGUOUS
         if fault:
-            allowed = ", ".join(sorted(permitted))
-            raise RowFault("body", NOT_ALLOWED, f"{fault}; allowed: {allowed}"[:LONGEST_NAME])
+            said = f"{fault}; allowed: {self._rules.permitted_names}"
+            raise RowFault("body", NOT_ALLOWED, said[:LONGEST_NAME])
 
     def _too_many(self) -> bool:
         return self._rows > self._rules.max_lines

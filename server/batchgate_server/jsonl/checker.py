@@ -259,13 +259,13 @@ class JsonlChecker:
         permitted = self._rules.permitted_models
         if permitted is None:
             return
-        fault = name_fault(envelope.body.model, permitted)
+        fault = name_fault(envelope.body.model, permitted, aliases=self._rules.models)
         if fault is None and is_ambiguous(line):
             fault = AMBIGUOUS
         if fault:
             self._note(
                 NOT_ALLOWED,
-                f"{fault}; allowed: {', '.join(sorted(permitted))}"[:LONGEST_NAME],
+                f"{fault}; allowed: {self._rules.permitted_names}"[:LONGEST_NAME],
                 param="body.model",
                 custom_id=envelope.custom_id,
             )

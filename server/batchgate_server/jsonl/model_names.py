@@ -7,7 +7,9 @@ routers take further ones from "models".
 
 import json
 import re
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 
 import msgspec
 
@@ -18,6 +20,7 @@ OTHERS = b'"models"'
 ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 TELLING = frozenset({"body", "model"})
 SHOWN = 64
+NO_ALIASES: Mapping[str, str] = MappingProxyType({})
 NOT_ALLOWED = "model_not_allowed"
 AMBIGUOUS = "names its model, or its body, more than once or in another spelling"
 
@@ -68,11 +71,13 @@ def model_fault(line: bytes, permitted: AbstractSet[str]) -> str | None:
     return AMBIGUOUS if is_ambiguous(line) else name_fault(model, permitted)
 
 
-def name_fault(model: object, permitted: AbstractSet[str]) -> str | None:
-    """What is wrong with a model, or None."""
+def name_fault(
+    model: object, permitted: AbstractSet[str], *, aliases: Mapping[str, str] = NO_ALIASES
+) -> str | None:
+    """What is wrong with a model, or None; `aliases` are what will be sent for some names."""
     if not isinstance(model, str) or not model:
         return "names no model"
-    if model in permitted:
+    if aliases.get(model, model) in permitted:
         return None
     return f"names the model {model[:SHOWN]!r}, which this caller may not use"
 

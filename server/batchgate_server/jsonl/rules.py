@@ -45,9 +45,16 @@ class Rules:
     models: Mapping[str, str] = field(default_factory=dict)
     """Models to replace, and by what."""
     permitted_models: frozenset[str] | None = None
-    """The models that lines may name, if the caller may use but some."""
+    """The models that lines may be sent with, if the caller may use but some."""
     url_prefix: str | None = None
     """`/v1` or nothing, if urls are to be brought into that form."""
+
+    @property
+    def permitted_names(self) -> str:
+        """What lines may name for that, to be told."""
+        permitted = self.permitted_models or frozenset()
+        names = {name for name, sent in self.models.items() if sent in permitted}
+        return ", ".join(sorted(permitted | names))
 
     @property
     def rewrites(self) -> bool:

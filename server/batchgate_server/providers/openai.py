@@ -148,12 +148,16 @@ class OpenAIProvider:
         return rules
 
     def permitted_models(self) -> frozenset[str] | None:
-        """The models that lines of the caller's files may name here, by any name; None means all."""
+        """The models that lines of the caller's files may go to, as they are sent; None means all.
+
+        By another name in the configuration a caller may use what it becomes. A file that is at the
+        provider already is not rewritten, and that name might be another model there.
+        """
         permitted = current_call().caller.models
         if permitted is None:
             return None
         aliases = self.profile.models
-        return frozenset(permitted).union(aliases[name] for name in permitted if name in aliases)
+        return frozenset(aliases.get(name, name) for name in permitted)
 
     def note_checked(self, file_id: str, permitted: frozenset[str]) -> None:
         """Remember that all lines of a file name models of `permitted`."""

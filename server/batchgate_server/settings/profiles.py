@@ -172,7 +172,8 @@ class ProfileBase(BaseModel):
     )
     models: dict[str, str] = Field(
         default={},
-        description='Models to replace in the lines of batch files, as `{ "gpt-4o" = "my-deployment" }`.',
+        description="Models to replace in the lines of batch files, as "
+        '`{ "gpt-4o" = "my-deployment" }`; no name may become one that is replaced itself.',
     )
     max_line_bytes: Count = Field(
         default=16 * 1024 * 1024,
@@ -185,6 +186,19 @@ class ProfileBase(BaseModel):
     max_upload_bytes: Count = Field(
         default=512 * 1024 * 1024, description="Bytes of the largest file that may be uploaded."
     )
+
+    @field_validator("models")
+    @classmethod
+    def _replaces_once(cls, models: dict[str, str]) -> dict[str, str]:
+        for name, sent in models.items():
+            then = models.get(sent, sent)
+            if then != sent:
+                raise ValueError(
+                    f"{name!r} becomes {sent!r}, which becomes {then!r} itself, so that it would "
+                    "depend on how often a line passes the gateway; let each name become what the "
+                    "provider is to get, and nothing that is replaced again"
+                )
+        return models
 
     @field_validator("ca_file")
     @classmethod
