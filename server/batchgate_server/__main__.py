@@ -17,7 +17,7 @@ from batchgate_server.logs import configure_logs
 from batchgate_server.process_limits import set_process_limits
 from batchgate_server.reloading import Reloading
 from batchgate_server.server_options import connection_limit
-from batchgate_server.settings import ConfigurationError, Problem, Settings
+from batchgate_server.settings import ConfigurationError, Problem, Settings, shared_profiles
 from batchgate_server.settings.tracing import EXPORTER, traces_exporter
 from batchgate_server.stderr import STDERR
 from batchgate_server.workers.place import Place
@@ -94,6 +94,15 @@ async def _serve(
     if (most := connection_limit(settings)) < settings.server.max_connections:
         log.warning(
             "the system allows too few open files for all connections", max_connections=most
+        )
+    # Of several workers one tells it.
+    is_first = place is None or place.number == 1
+    for name, callers in shared_profiles(settings).items() if is_first else ():
+        log.warning(
+            "callers share a profile: they see, cancel and pay for each other's batches and files "
+            "there, as far as each may do so at all; give each team a profile of its own",
+            provider=name,
+            callers=callers,
         )
     log.info("serving", address=application.address, providers=list(settings.providers))
     if application.admin_address:

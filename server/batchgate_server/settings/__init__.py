@@ -11,6 +11,7 @@ from batchgate_server.settings.loading import load_settings
 from batchgate_server.settings.models import LogSettings, ServerSettings, Settings, WatchSettings
 from batchgate_server.settings.problems import ConfigurationError, Problem
 from batchgate_server.settings.profiles import AzureOpenAIProfile, OpenAIProfile, ProfileBase
+from batchgate_server.settings.sharing import shared_profiles
 from batchgate_server.settings.tls import TLSSettings
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "differences",
     "is_local",
     "load_settings",
+    "shared_profiles",
 ]
