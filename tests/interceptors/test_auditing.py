@@ -182,14 +182,15 @@ async def test_a_batch_that_was_there_is_not_a_created_one(
     assert two["ids"] == {"input_file_id": file.id, "found_batch_id": first.id}
 
 
+@pytest.mark.parametrize("request_id", ["r", ""])
 async def test_what_comes_to_be_when_the_caller_has_gone(
-    gateway: Gateway, audit: AuditFile, account: Account
+    gateway: Gateway, audit: AuditFile, account: Account, request_id: str
 ) -> None:
     file = (await gateway.upload(line("a"))).file
     audit.path.write_text("")
     await account.fault(kind="delay", delay=0.3, method="POST", path="*/batches")
     request = pb.CreateBatchRequest(
-        input_file_id=file.id, endpoint="/v1/chat/completions", request_id="r"
+        input_file_id=file.id, endpoint="/v1/chat/completions", request_id=request_id
     )
     creating = asyncio.ensure_future(gateway.batches.CreateBatch(request))
     await arrived(account, "POST", "/batches")
@@ -216,6 +217,32 @@ async def test_an_upload_that_is_undone_behind_its_caller(
     file_id = record["ids"]["created_file_id"]
     assert record["ids"] == {"created_file_id": file_id}
     assert late["ids"] == {"created_file_id": file_id, "deleted_file_id": file_id}
+    assert await account.file_ids() == []
+
+
+@pytest.mark.parametrize("seconds", [1.5, None])
+async def test_an_upload_whose_caller_has_gone_behind_its_last_byte(
+    gateway: Gateway, audit: AuditFile, account: Account, seconds: float | None
+) -> None:
+    """By its deadline, or since it cancels: the file that comes of it is named, and deleted again."""
+    delay = seconds + 1 if seconds else 0.5
+    await account.fault(kind="delay", delay=delay, method="POST", path="*/files")
+    messages = upload_messages(line("a"), filename="a.jsonl", purpose="batch")
+    uploading = asyncio.ensure_future(gateway.files.UploadFile(messages, timeout=seconds))
+    running = gateway.application._draining._running
+    await eventually(lambda: [one for one in running.values() if one.creating])
+    if seconds is None:
+        uploading.cancel()
+    with pytest.raises((grpc.aio.AioRpcError, asyncio.CancelledError)):
+        await uploading
+    record = await audit.one()
+    assert record["code"] == ("DEADLINE_EXCEEDED" if seconds else "CANCELLED")
+    assert (record["may_exist"], record["ids"]) == ("file", {})
+    await eventually(lambda: len(audit.records("late")) == 2)
+    created, deleted = audit.records("late")
+    file_id = created["ids"]["created_file_id"]
+    assert deleted["ids"] == {"created_file_id": file_id, "deleted_file_id": file_id}
+    assert created["request_id"] == record["request_id"]
     assert await account.file_ids() == []
 
 

@@ -219,10 +219,12 @@ def creation_name(key: str) -> str:
 
 
 async def settled(provider: OpenAIProvider, new: NewBatch) -> RestBatch:
-    """Create a batch; with a request_id the outcome is found out even if its answer was lost."""
-    if not new.key:
-        return await provider.create_batch(new)
-    return await provider.background.finish(_settled(provider, new), name=creation_name(new.key))
+    """Create a batch; with a request_id the outcome is found out even if its answer was lost.
+
+    Begun, it goes on without its caller, so that the audit log can name what comes of it.
+    """
+    creation = _settled(provider, new) if new.key else provider.create_batch(new)
+    return await provider.background.finish(creation, name=creation_name(new.key))
 
 
 async def _settled(provider: OpenAIProvider, new: NewBatch) -> RestBatch:

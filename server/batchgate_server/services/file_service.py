@@ -13,6 +13,7 @@ from batchgate_server.errors import CallerNotPermitted, InvalidField, InvalidJso
 from batchgate_server.files.download import read_content
 from batchgate_server.files.processing import processed_upload
 from batchgate_server.files.upload import UploadContent, read_metadata
+from batchgate_server.files.uploaded import uploaded
 from batchgate_server.jsonl.checker import JsonlChecker
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.providers.registry import ProviderRegistry
@@ -59,7 +60,7 @@ class FileService(file_service_pb2_grpc.FileServiceServicer):
             await content.only_checked()
             return pb.UploadFileResponse(report=content.report())
         try:
-            file = await provider.create_file(new)
+            file = await uploaded(provider, new)
         except InvalidJsonl as exc:
             raise await content.all_faults() from exc
         if content.is_checked and (permitted := provider.permitted_models()) is not None:
