@@ -1,7 +1,7 @@
 """The only producer of generated code: messages and stubs of each language, from the protos.
 
 `python protos/generate.py` writes `protos/gen/python`; with `--clients` also what the clients in
-other languages stand on, by `buf.gen.yaml` and the tools that `.ci/tools` installs. With `--check`
+other languages stand on, by `buf.gen.clients.yaml` and the tools that `.ci/tools` installs. With `--check`
 it writes nothing and exits with 1 if something is not current.
 """
 
@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 TOOLS = ROOT / "build" / "tools" / "bin"
 PYTHON = Path("protos/gen/python")
-# As `buf.gen.yaml` has them, below `clients`. Nothing else is kept in these folders.
+# As `buf.gen.clients.yaml` has them, below `clients`. Nothing else is kept in these folders.
 TYPESCRIPT = Path("clients/typescript/src/gen")
 CLIENTS = (
     Path("clients/go/batchgate"),
@@ -76,7 +76,7 @@ def generate_clients(root: Path) -> None:
             TOOLS / "buf",
             "generate",
             "--template",
-            HERE / "buf.gen.yaml",
+            HERE / "buf.gen.clients.yaml",
             "--output",
             root / "clients",
         ],
