@@ -33,7 +33,10 @@ class Step:
 class Run:
     """The steps of a run, and what they have given so far."""
 
-    def __init__(self, address: str, variables: Mapping[str, str], steps: list[JsonObject]) -> None:
+    def __init__(
+        self, variables: Mapping[str, str], steps: list[JsonObject], address: str = ""
+    ) -> None:
+        """Without an address the environment says how the gateway is reached."""
         self.address = address
         self._variables = dict(variables)
         self._steps = steps
@@ -47,7 +50,8 @@ class Run:
         """Each step, once those before it have told their lines."""
         for given in self._steps:
             caller = given.get("caller", "token")
-            token = {"authorization": f"Bearer {self._variables[caller]}"} if caller else {}
+            known = self._variables.get(caller, "")
+            token = {"authorization": f"Bearer {known}"} if known else {}
             headers = _filled(given.get("headers", {}), self._variables)
             yield Step(
                 name=given["step"],
@@ -106,6 +110,16 @@ def rows_of(args: JsonObject) -> list[JsonObject]:
         return list(args["rows"])
     text = json.dumps(args["row"])
     return [json.loads(text.replace("{n}", str(n))) for n in range(1, args["count"] + 1)]
+
+
+def digested(bodies: Mapping[str, str]) -> JsonObject:
+    """Rows that are too large to print, by the text of their body, in the form of a line's answer."""
+    rows = []
+    for custom_id, text in sorted(bodies.items()):
+        body = text.encode()
+        sha256 = hashlib.sha256(body).hexdigest()
+        rows.append({"custom_id": custom_id, "size_bytes": len(body), "sha256": sha256})
+    return {"rows": rows}
 
 
 def summary(rows: list[JsonObject]) -> JsonObject:

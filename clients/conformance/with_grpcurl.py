@@ -22,7 +22,7 @@ import grpc
 from google.protobuf import json_format
 
 from batchgate.v1 import batch_service_pb2, file_service_pb2, provider_service_pb2
-from steps import JsonObject, Run, Step, pieces_of, rows_of, summary
+from steps import JsonObject, Run, Step, digested, pieces_of, rows_of, summary
 
 TOOLS = Path(__file__).resolve().parents[2] / "build" / "tools" / "bin"
 GRPCURL = shutil.which("grpcurl", path=f"{os.environ.get('PATH', '')}:{TOOLS}") or "grpcurl"
@@ -135,6 +135,18 @@ def results(grpcurl: Grpcurl, args: JsonObject) -> Outcome:
     return Outcome([summary(rows)], outcome.status, outcome.request_id)
 
 
+def digested_results(grpcurl: Grpcurl, args: JsonObject) -> Outcome:
+    """StreamBatchResults: size and digest of each row, whose parts come one after the other."""
+    outcome = grpcurl.call("StreamBatchResults", args)
+    parts: dict[str, list[str]] = {}
+    for message in outcome.responses:
+        for row in message.get("results", []):
+            body = row.get("response", {}).get("body_json", "")
+            parts.setdefault(row["custom_id"], []).append(body)
+    bodies = {custom_id: "".join(texts) for custom_id, texts in parts.items()}
+    return Outcome([digested(bodies)], outcome.status, outcome.request_id)
+
+
 def resumed_results(grpcurl: Grpcurl, args: JsonObject) -> Outcome:
     """StreamBatchResults, interrupted after the first message with rows, then taken up again."""
     with subprocess.Popen(  # noqa: S603 - its parts are the scenario's
@@ -183,6 +195,7 @@ STREAMS = {
     "DownloadFile": download,
     "WatchBatch": watch,
     "StreamBatchResults": results,
+    "DigestResults": digested_results,
     "ResumeResults": resumed_results,
 }
 MESSAGES = {"UploadMessages": "UploadFile", "SubmitMessages": "SubmitBatch"}

@@ -6,6 +6,7 @@
 import hashlib
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import grpc
@@ -15,7 +16,7 @@ from google.protobuf.message import Message
 from batchgate.v1 import batch_service_pb2, file_service_pb2, provider_service_pb2
 from batchgate_client import BatchgateError, Client
 from batchgate_client.errors import Details, error_of
-from steps import JsonObject, Run, Step, content_of, pieces_of, rows_of, summary
+from steps import JsonObject, Run, Step, content_of, digested, pieces_of, rows_of, summary
 
 Answer: TypeAlias = Any
 """A message, or a JSON object."""
@@ -45,10 +46,6 @@ class Operations:
         self._step = step
         self.request_id = ""
         """Of the call, where its operation tells."""
-        self._options: dict[str, Any] = {
-            "timeout": step.timeout_seconds,
-            "metadata": tuple(step.headers.items()),
-        }
 
     def carry_out(self) -> Answer:
         """The step's answer.
@@ -67,9 +64,9 @@ class Operations:
         stubs = (self._client.files, self._client.batches, self._client.providers)
         stub = next(found for stub in stubs if (found := getattr(stub, method, None)))
         try:
-            if not isinstance(stub, grpc.UnaryUnaryMultiCallable):
-                return stub(request, **self._options)
-            response, call = stub.with_call(request, **self._options)
+            if stub.kind != "unary_unary":
+                return stub(request, timeout=self._step.timeout_seconds)
+            response, call = stub.with_call(request, timeout=self._step.timeout_seconds)
         except grpc.RpcError as failed:
             raise error_of(failed) from failed
         self.request_id = str(dict(call.trailing_metadata()).get("x-request-id", ""))
@@ -128,6 +125,15 @@ class Operations:
         news = [json_of(one) for one in self._watch(args)]
         return {"first_event": news[0]["event"], "batch": news[-1]["batch"]}
 
+    def do_WatchMany(self, args: JsonObject) -> Answer:  # noqa: N802 - the step's word
+        """One batch, many times at once, each to its end."""
+        count = args["count"]
+        one = {name: value for name, value in args.items() if name != "count"}
+        with ThreadPoolExecutor(count) as threads:
+            for watched in [threads.submit(self.do_WatchBatch, one) for _ in range(count)]:
+                watched.result()
+        return {"count": count}
+
     def do_CancelWatch(self, args: JsonObject) -> Answer:  # noqa: N802 - the step's word
         """Cancelled after the first message."""
         call = self._call("WatchBatch", message_of("WatchBatch", args))
@@ -144,6 +150,10 @@ class Operations:
     def do_StreamBatchResults(self, args: JsonObject) -> Answer:  # noqa: N802 - the step's word
         """All rows."""
         return summary([json_of(row) for row in self._results(args)])
+
+    def do_DigestResults(self, args: JsonObject) -> Answer:  # noqa: N802 - the step's word
+        """All rows, by size and digest."""
+        return digested({row.custom_id: row.response.body_json for row in self._results(args)})
 
     def do_ResumeResults(self, args: JsonObject) -> Answer:  # noqa: N802 - the step's word
         """Some rows, then the others by the token."""
@@ -196,10 +206,21 @@ def error_line(error: BatchgateError) -> JsonObject:
     return {"code": error.code.name, "error": found, "request_id": error.request_id}
 
 
+def client_of(run: Run) -> Client:
+    """The client of a run; ends the program where the environment describes none."""
+    if run.address:
+        return Client(run.address)
+    try:
+        return Client.from_environment()
+    except (OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+
+
 def main() -> None:
     """Carry out the run that the argument names."""
     run = Run.read(sys.argv[1])
-    with Client(run.address) as client:
+    with client_of(run) as client:
         for step in run.steps():
             caller = client.using(metadata=tuple(step.headers.items()))
             operations = Operations(caller, step)

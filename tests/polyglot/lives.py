@@ -25,14 +25,22 @@ class Lives:
         return {"BATCHGATE_TEST_ADDRESS": self.address, "BATCHGATE_TEST_CONTROL": self.control}
 
 
+def mortal_gateway(
+    sandbox_url: str, directory: Path, *options: str, key: str, configuration: str = ""
+) -> Process:
+    """A gateway with one provider, not started yet. `key` is the account at the sandbox."""
+    file = directory / "gateway.toml"
+    file.write_text(CONFIGURATION.format(url=sandbox_url) + configuration)
+    port = fixed_port()
+    command = ["batchgate_client", "serve", "--config", str(file), "--listen", f"127.0.0.1:{port}"]
+    log = directory / "gateway.log"
+    return Process([*command, *options], port=port, log=log, KEY_SOUND=secret(key))
+
+
 @contextlib.contextmanager
 def gateway_with_lives(sandbox_url: str, directory: Path, *, key: str) -> Iterator[Lives]:
     """A gateway with one provider, until the block ends. `key` is the account at the sandbox."""
-    file = directory / "gateway.toml"
-    file.write_text(CONFIGURATION.format(url=sandbox_url))
-    port = fixed_port()
-    command = ["batchgate_client", "serve", "--config", str(file), "--listen", f"127.0.0.1:{port}"]
-    gateway = Process(command, port=port, log=directory / "gateway.log", KEY_SOUND=secret(key))
+    gateway = mortal_gateway(sandbox_url, directory, key=key)
 
     class Control(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

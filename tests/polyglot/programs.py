@@ -1,9 +1,17 @@
 """The conformance programs: how each is built and started. A new language is one entry more."""
 
+import functools
+import json
+import os
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
+from tests.tools import tool
+
+Json: TypeAlias = Any
 ROOT = Path(__file__).resolve().parents[2]
 TYPESCRIPT = "clients/typescript"
 BUILD = ROOT / "build" / "conformance"
@@ -57,7 +65,38 @@ PROGRAMS = (
         "grpcurl",
         run=(sys.executable, "clients/conformance/with_grpcurl.py"),
         tools=("grpcurl",),
-        # Interrupted, it ends without telling how the call did.
-        cannot=frozenset({"CancelWatch"}),
+        # Interrupted, it ends without telling how the call did; and it makes one call at a time.
+        cannot=frozenset({"CancelWatch", "WatchMany"}),
     ),
 )
+
+
+def one_step(step: Json, **run: Json) -> Json:
+    """A run of one step, and what else it holds."""
+    return {"variables": {}, "steps": [{"step": "only", **step}], **run}
+
+
+def started(
+    program: Program, run: Json, directory: Path, **variables: str
+) -> subprocess.Popen[bytes]:
+    """The program at work on a run."""
+    build(program)
+    file = directory / "run.json"
+    file.write_text(json.dumps(run))
+    return subprocess.Popen(
+        [*program.run, str(file)],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+@functools.cache
+def build(program: Program) -> None:
+    """Builds a program, once; without its tools the test is skipped."""
+    for name in program.tools:
+        tool(name)
+    for command in program.build:
+        built = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+        assert built.returncode == 0, (built.stdout + built.stderr).decode()[-3000:]

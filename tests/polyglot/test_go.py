@@ -1,6 +1,5 @@
-"""The Go client: its own tests against a gateway, its form, and its README in a fresh module."""
+"""The Go client: its own tests against a gateway, and its form."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -32,17 +31,3 @@ def test_its_tests(lives: Lives) -> None:
     )
     assert "--- SKIP" not in told
     assert told.count("--- PASS") > 8
-
-
-def test_its_readme_in_a_fresh_module(lives: Lives, tmp_path: Path) -> None:
-    text = (CLIENT / "README.md").read_text()
-    (program,) = re.findall(r"```go\n(package main.*?)```", text, flags=re.DOTALL)
-    (tmp_path / "main.go").write_text(program.replace("127.0.0.1:50051", lives.address))
-    module = "github.com/batchgate/batchgate/clients/go"
-    carried_out("go", "mod", "init", "example.com/fresh", cwd=tmp_path)
-    carried_out("go", "mod", "edit", f"-replace={module}={CLIENT}", cwd=tmp_path)
-    carried_out("go", "mod", "tidy", cwd=tmp_path)
-    told = carried_out("go", "run", ".", cwd=tmp_path)
-    assert re.fullmatch(
-        r"(validating|in_progress|finalizing|completed) (.*\n)+a true \{.*\n", told
-    ), told

@@ -1,8 +1,7 @@
-"""The TypeScript client: its own tests against a gateway, its form, and its README from the packed package."""
+"""The TypeScript client: its own tests against a gateway, and its form."""
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -48,23 +47,3 @@ def test_the_node_that_it_asks_for_is_enough_for_its_dependencies() -> None:
     assert max(needed.values()) <= promised, needed
     # What is promised is what these tests run on.
     assert carried_out("node", "--version", cwd=CLIENT).startswith(f"v{promised}.")
-
-
-def test_its_readme_from_the_packed_package(lives: Lives, tmp_path: Path) -> None:
-    """Compiled with the package's own types, then run."""
-    packed = carried_out(
-        "npm", "pack", "--json", "--silent", "--pack-destination", str(tmp_path), cwd=CLIENT
-    )
-    name = json.loads(packed[packed.index("[") :])[0]["filename"]
-    (program,) = re.findall(r"```ts\n(.*?)```", (CLIENT / "README.md").read_text(), re.DOTALL)
-    (tmp_path / "main.ts").write_text(program.replace("127.0.0.1:50051", lives.address))
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    shutil.copy(CLIENT / ".npmrc", tmp_path)
-    versions = json.loads((CLIENT / "package.json").read_text())["devDependencies"]
-    tools = [f"{one}@{versions[one]}" for one in ("typescript", "@types/node")]
-    carried_out("npm", "install", *QUIET, f"./{name}", *tools, cwd=tmp_path)
-    options = ("--strict", "--module", "nodenext", "--target", "es2022", "--skipLibCheck")
-    carried_out("npx", "tsc", *options, "main.ts", cwd=tmp_path)
-    told = carried_out("node", "main.js", cwd=tmp_path)
-    assert re.match(r"(validating|in_progress|finalizing|completed) ", told), told
-    assert re.search(r"^a true \{", told, flags=re.MULTILINE), told

@@ -47,11 +47,18 @@ function at(answer: unknown, path: string): string {
   return String(value ?? "");
 }
 
+function clientOf({ address }: Run): BatchgateClient {
+  try {
+    return address ? new BatchgateClient({ address }) : BatchgateClient.fromEnvironment();
+  } catch (error) {
+    console.error(String(error));
+    process.exit(2);
+  }
+}
+
 const run = JSON.parse(readFileSync(process.argv[2] as string, "utf8")) as Run;
 const variables = { ...run.variables };
-const client = run.address
-  ? new BatchgateClient({ address: run.address })
-  : BatchgateClient.fromEnvironment();
+const client = clientOf(run);
 for (const given of run.steps) {
   const { keep = {}, expect: _, ...rest } = given;
   const step = filled(rest, variables);
