@@ -87,9 +87,12 @@ def test_what_was_written_survives_a_crash(path: Path) -> None:
     assert records(path)[0]["number"] == 1
 
 
-def test_a_standard_output_that_nobody_reads_stops_nothing() -> None:
+@pytest.mark.parametrize("meanwhile", ["", "audit.Target._await_room = lambda *_: None\n"])
+def test_a_standard_output_that_nobody_reads_stops_nothing(meanwhile: str) -> None:
+    """Not even where another process has taken the room that there was."""
     program = (
-        "import sys; from batchgate_server.audit import AuditLog\n"
+        "import sys; from batchgate_server import audit; from batchgate_server.audit import AuditLog\n"
+        f"{meanwhile}"
         "from batchgate_server.settings import AuditSettings\n"
         "import structlog; structlog.configure(logger_factory=structlog.ReturnLoggerFactory())\n"
         "log = AuditLog(AuditSettings(file='-'))\n"

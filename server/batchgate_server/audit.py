@@ -9,7 +9,7 @@ import os
 import select
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -25,7 +25,7 @@ MOST_ITEMS = 50
 # Linux writes so many bytes into a pipe in one piece, and without waiting once it has room.
 PIPE_BYTES = 4096
 # How long a reader of a pipe may keep the gateway waiting; not a second time before it has read on.
-PATIENCE_MS = 250
+PATIENCE_MS = 50
 # O_NONBLOCK: a pipe without a reader must not hold up the start, nor one that is full a call.
 FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
@@ -42,7 +42,7 @@ class Target:
             ConfigurationError: it cannot be opened.
         """
         try:
-            self._fd = os.dup(1) if path == STDOUT else os.open(path, FLAGS, 0o600)
+            self._fd = _stdout() if path == STDOUT else os.open(path, FLAGS, 0o600)
         except OSError as exc:
             message = f"the file cannot be opened to be appended to: {exc.strerror}"
             raise ConfigurationError([Problem("audit.file", message)]) from None
@@ -173,6 +173,15 @@ class AuditLog:
         if problem and not self._lost:
             log.error("the audit log cannot be written", problem=problem)
         return not problem
+
+
+def _stdout() -> int:
+    """The standard output, which does not wait if it is a pipe, however many write there."""
+    if stat.S_ISFIFO(os.fstat(1).st_mode):
+        # Another user's pipe cannot be opened anew.
+        with suppress(OSError):
+            return os.open("/proc/self/fd/1", FLAGS & ~os.O_CREAT)
+    return os.dup(1)
 
 
 def bounded(value: object) -> object:
