@@ -46,7 +46,9 @@ async def test_an_rpc_that_is_missing_in_the_table_is_refused(tmp_path: Any) -> 
         raise AssertionError
 
     server = grpc.aio.server(
-        interceptors=[ChainInterceptor([error_status, permission], entrance=Admission(1.0))]
+        interceptors=[
+            ChainInterceptor([error_status, permission], entrance=Admission(1.0), who=lambda _: "")
+        ]
     )
     handlers: dict[str, Any] = {"Forgotten": grpc.unary_unary_rpc_method_handler(served)}
     server.add_registered_method_handlers("other.Service", handlers)

@@ -112,15 +112,15 @@ async def test_a_short_moment_does_not_make_it_patient_again(
     entrance._pace = 0.01
 
     def refused() -> bool:
-        return entrance.refusal(receives_stream=False) is not None
+        return entrance.is_full() and entrance._is_too_much("a")
 
     async def queue(begin: float) -> asyncio.Task[None]:
         """One that has begun, and one that waits."""
         nonlocal now
         now = begin
         assert not refused()
-        await entrance.turn()
-        waiting = asyncio.create_task(entrance.turn())
+        await entrance.turn(lambda: "a")
+        waiting = asyncio.create_task(entrance.turn(lambda: "a"))
         await asyncio.sleep(0)
         return waiting
 
@@ -151,16 +151,16 @@ async def test_a_few_are_never_too_many(monkeypatch: pytest.MonkeyPatch) -> None
     entrance._pace = 1.0
 
     def refused() -> bool:
-        return entrance.refusal(receives_stream=False) is not None
+        return entrance.is_full() and entrance._is_too_much("a")
 
-    await entrance.turn()
-    calls = [asyncio.create_task(entrance.turn()) for _ in range(admission.FEW_WAITING)]
+    await entrance.turn(lambda: "a")
+    calls = [asyncio.create_task(entrance.turn(lambda: "a")) for _ in range(admission.FEW_WAITING)]
     await asyncio.sleep(0)
     assert entrance.waiting == admission.FEW_WAITING
     for _ in range(3):
         now += 2.0
         assert not refused()
-    calls.append(asyncio.create_task(entrance.turn()))
+    calls.append(asyncio.create_task(entrance.turn(lambda: "a")))
     await asyncio.sleep(0)
     assert not refused()
     now += 1.1
@@ -180,7 +180,7 @@ async def test_those_who_wait_begin_together(overloaded: bool, together: list[in
     begun: list[int] = []
 
     async def call(number: int) -> None:
-        await entrance.turn()
+        await entrance.turn(lambda: "a")
         begun.append(number)
 
     calls = [asyncio.create_task(call(number)) for number in range(20)]
@@ -206,8 +206,8 @@ async def test_now_and_then_a_look_for_new_calls_is_a_long_one(
     """On one core gRPC's threads bring nothing while the loop does not let them."""
     monkeypatch.setattr(admission, "LONG_LOOK_EVERY_SECONDS", every_seconds)
     entrance = admission.Admission(30)
-    await entrance.turn()
-    waiting = [asyncio.create_task(entrance.turn()) for _ in range(20)]
+    await entrance.turn(lambda: "a")
+    waiting = [asyncio.create_task(entrance.turn(lambda: "a")) for _ in range(20)]
     seen: list[int] = []
     begun = 0
     while begun < 20:
@@ -229,7 +229,7 @@ async def test_each_turn_of_a_look_yields_the_core(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(yielding, "NOTICED_SECONDS", float("inf"))
     monkeypatch.setattr(os, "sched_yield", lambda: yields.append(None))
     entrance = admission.Admission(30)
-    await entrance.turn()
+    await entrance.turn(lambda: "a")
     await eventually(lambda: not entrance._busy)
     assert len(yields) == admission.SHORT_LOOK
 
@@ -240,14 +240,14 @@ async def test_who_goes_while_waiting_takes_nobodys_turn(
     gateway = await opened(open_gateway, account, patience=30)
     flooding = asyncio.ensure_future(flood(gateway, MANY))
     entrance = gateway.application._admission
-    await eventually(lambda: len(entrance._waiting) > 10)
+    await eventually(lambda: entrance.waiting > 10)
     hasty = [gateway.providers.ListProviders(pb.ListProvidersRequest()) for _ in range(50)]
     # They have come behind the flood when it is half through.
-    await eventually(lambda: len(entrance._waiting) < MANY / 2)
+    await eventually(lambda: entrance.waiting < MANY / 2)
     for call in hasty:
         call.cancel()
     assert await flooding == [None] * MANY
-    await eventually(lambda: not entrance._waiting and not entrance._busy)
+    await eventually(lambda: not entrance.waiting and not entrance._busy)
 
 
 @pytest.mark.usefixtures("any_wait_is_long")

@@ -39,4 +39,5 @@ def chain(
             draining,  # innermost: refuses new calls, and counts those that have begun
         ],
         entrance=admission,
+        who=authentication.who,
     )

@@ -1,4 +1,4 @@
-"""Calls take turns to begin; while the queue is too long, who comes is refused for little.
+"""Calls take turns to begin, by caller; while the queue is too long, who makes it so is refused for little.
 
 A loop with too much to do gets round to everything late, also to refusing: gRPC hands it one call
 at a time, and the others wait where nobody counts them. So a new call is looked at before a waiting
@@ -6,16 +6,15 @@ one begins, and those that have begun go on. Then the queue is here, where its l
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
+from math import inf
 from time import monotonic
-from typing import Any
 
 import structlog
-from grpc import stream_unary_rpc_method_handler
 
 from batchgate_server.errors import GatewayOverloaded
-from batchgate_server.interceptors.chain import Context, Handler
+from batchgate_server.fairness import FairQueue
+from batchgate_server.interceptors.chain import Context
 from batchgate_server.interceptors.error_status import DETAILS, rich_status
 from batchgate_server.interceptors.request_id import HEADER, request_id
 from batchgate_server.interceptors.yielding import CoreYield
@@ -45,6 +44,12 @@ SMOOTHING = 0.05
 log = structlog.stdlib.get_logger()
 
 
+OVERLOADED = GatewayOverloaded(
+    "the gateway has more to do than it can; nothing was begun", retry_seconds=RETRY_SECONDS
+)
+OVERLOADED_DETAILS = rich_status(OVERLOADED).SerializeToString()
+
+
 class Admission:
     """Lets calls begin, one after the other. Made inside a running event loop."""
 
@@ -53,9 +58,7 @@ class Admission:
         """How long waits may be long before calls are refused; and how long they must have been
         short before they may be long again."""
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._refuse = _refusing(receives_stream=False)
-        self._refuse_stream = _refusing(receives_stream=True)
+        self._queue: FairQueue[str] = FairQueue()
         self._yield_core = CoreYield()
         self._busy = False
         self._came = False
@@ -74,37 +77,55 @@ class Admission:
     @property
     def waiting(self) -> int:
         """How many calls wait for their turn."""
-        return len(self._waiting)
+        return len(self._queue)
 
-    def refusal(self, *, receives_stream: bool) -> Handler:
-        """What handles a call that comes now, if it is one too many. Asked once of each call."""
+    def is_full(self) -> bool:
+        """Whether a call that comes now may be one too many. Asked once of each call."""
         self._came = True
-        if not self._is_full():
-            return None
-        if not self._refused:
-            self._loop.call_later(REPORT_SECONDS, self._report)
-        self._refused += 1
-        self.refused += 1
-        return self._refuse_stream if receives_stream else self._refuse
-
-    async def turn(self) -> None:
-        """Return when the call may begin."""
-        if not self._busy:
-            self._begin()
-            return
-        turn = self._loop.create_future()
-        self._waiting.append(turn)
-        await turn
-
-    def _is_full(self) -> bool:
         now = monotonic()
-        waiting = len(self._waiting)
+        waiting = len(self._queue)
         if waiting <= FEW_WAITING or waiting * self._pace <= LONG_SECONDS:
             if now - self._long_at > self.patience_seconds:
                 self._long_since = now
             return False
         self._long_at = now
         return now - self._long_since > self.patience_seconds or waiting >= MOST_WAITING
+
+    async def ensure_room(self, who: str, context: Context, *, receives_stream: bool) -> None:
+        """Abort a call that came when it `is_full`, unless others make it so.
+
+        It looks at nothing of the call but its request id.
+        """
+        if not self._is_too_much(who):
+            return
+        if not self._refused:
+            self._loop.call_later(REPORT_SECONDS, self._report)
+        self._refused += 1
+        self.refused += 1
+        if receives_stream:
+            await read_rest(context)
+        own_id = (HEADER, request_id(context.invocation_metadata()))
+        await context.abort(
+            OVERLOADED.code,
+            OVERLOADED.message,
+            trailing_metadata=(own_id, (DETAILS, OVERLOADED_DETAILS)),
+        )
+
+    async def turn(self, who: Callable[[], str]) -> None:
+        """Return when the call may begin; asks `who` makes it only where others wait, too."""
+        if self._busy:
+            await self._queue.join(who())
+        else:
+            self._begin()
+
+    def _is_too_much(self, who: str) -> bool:
+        if len(self._queue) >= 2 * MOST_WAITING:
+            return True
+        own = self._queue.waiting(who)
+        # As many as are served within the time that is long, in equal parts.
+        room = min(max(LONG_SECONDS / self._pace if self._pace else inf, FEW_WAITING), MOST_WAITING)
+        callers = self._queue.lines + (not own)
+        return own >= max(room / callers, 1)
 
     def _begin(self, count: int = 1) -> None:
         """So many begin now; the next not before the loop has looked for others."""
@@ -132,12 +153,8 @@ class Admission:
         overloaded = now - self._long_at <= self.patience_seconds
         wanted = AT_ONCE_OVERLOADED if overloaded else AT_ONCE
         begun = 0
-        while self._waiting and begun < wanted:
-            turn = self._waiting.popleft()
-            # Its caller may have gone.
-            if not turn.done():
-                turn.set_result(None)
-                begun += 1
+        while begun < wanted and self._queue.serve():
+            begun += 1
         if begun:
             self._begin(begun)
         else:
@@ -147,28 +164,10 @@ class Admission:
         if self._quiet >= LONG_LOOK:
             self._looked = now
             return True
-        wants_long_look = self._waiting and now - self._looked > LONG_LOOK_EVERY_SECONDS
+        wants_long_look = len(self._queue) > 0 and now - self._looked > LONG_LOOK_EVERY_SECONDS
         return self._quiet >= SHORT_LOOK and not wants_long_look
 
     def _report(self) -> None:
         # One line for many calls: a line for each would be as dear as serving some of them.
-        log.warning("overloaded", refused_calls=self._refused, waiting_calls=len(self._waiting))
+        log.warning("overloaded", refused_calls=self._refused, waiting_calls=len(self._queue))
         self._refused = 0
-
-
-def _refusing(*, receives_stream: bool) -> Handler:
-    """What handles a call that is one too many: it looks at nothing of it but its request id."""
-    error = GatewayOverloaded(
-        "the gateway has more to do than it can; nothing was begun", retry_seconds=RETRY_SECONDS
-    )
-    details = rich_status(error).SerializeToString()
-
-    async def refuse(_requests: object, context: Context) -> Any:  # noqa: ANN401 - any message
-        if receives_stream:
-            await read_rest(context)
-        metadata = ((HEADER, request_id(context.invocation_metadata())), (DETAILS, details))
-        await context.abort(error.code, error.message, trailing_metadata=metadata)
-
-    # Of this shape whatever the method is: gRPC reads no request for it.
-    make: Callable[..., Handler] = stream_unary_rpc_method_handler
-    return make(refuse)

@@ -37,20 +37,27 @@ OPEN_SERVICES = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerRefl
 class Entrance(Protocol):
     """What every call comes through, before anything is done for it."""
 
-    def refusal(self, *, receives_stream: bool) -> Handler:
-        """What handles a call that comes now, if it is one too many."""
+    def is_full(self) -> bool:
+        """Whether a call that comes now may be one too many."""
 
-    async def turn(self) -> None:
+    async def ensure_room(self, who: str, context: Context, *, receives_stream: bool) -> None:
+        """Abort a call that came when it was full, if it is one too many of its caller."""
+
+    async def turn(self, who: Callable[[], str]) -> None:
         """Return when the call may begin."""
 
 
 class ChainInterceptor(grpc.aio.ServerInterceptor):
     """Runs each RPC inside all concerns, the first one outermost."""
 
-    def __init__(self, concerns: Sequence[Concern], *, entrance: Entrance) -> None:
+    def __init__(
+        self, concerns: Sequence[Concern], *, entrance: Entrance, who: Callable[[Context], str]
+    ) -> None:
+        """`who` says as whom a call waits at the entrance."""
         self._entrance = entrance
+        self._who = who
         self._inside_out = tuple(reversed(concerns))
-        self._wrapped: dict[str, tuple[Handler, bool]] = {}
+        self._wrapped: dict[str, tuple[Handler, Handler]] = {}
 
     async def intercept_service(
         self,
@@ -63,11 +70,12 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             handler = await continuation(handler_call_details)
             if handler is None or method.startswith(OPEN_SERVICES):
                 return handler
-            self._wrapped[method] = (self._wrap(method, handler), handler.request_streaming)
-        wrapped, receives_stream = self._wrapped[method]
-        return self._entrance.refusal(receives_stream=receives_stream) or wrapped
+            self._wrapped[method] = self._wrap(method, handler)
+        wrapped, guarded = self._wrapped[method]
+        return guarded if self._entrance.is_full() else wrapped
 
-    def _wrap(self, method: str, handler: Any) -> Handler:  # noqa: ANN401 - one of gRPC's four shapes
+    def _wrap(self, method: str, handler: Any) -> tuple[Handler, Handler]:  # noqa: ANN401 - one of gRPC's four shapes
+        """What handles an RPC, and what does so where it may be one too many."""
         make, behavior = _parts(handler)
         if handler.request_streaming:
             behavior = _with_its_requests(behavior)
@@ -77,15 +85,33 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
             receives_stream=handler.request_streaming,
             sends_stream=handler.response_streaming,
         )
-        wrapped = self._streaming if handler.response_streaming else self._unary
-        wrapped_handler: Handler = make(
-            wrapped(begin, behavior),
-            request_deserializer=_reader(
+        wrapped = (self._streaming if handler.response_streaming else self._unary)(begin, behavior)
+        # Of this shape whatever the method is: gRPC reads no request for it before it is asked to.
+        make_guarded: Callable[..., Handler] = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.stream_unary_rpc_method_handler
+        )
+        serialization = {
+            "request_deserializer": _reader(
                 handler.request_deserializer, streams=handler.request_streaming
             ),
-            response_serializer=handler.response_serializer,
-        )
-        return wrapped_handler
+            "response_serializer": handler.response_serializer,
+        }
+        guarded = self._guarded(wrapped, receives_stream=handler.request_streaming)
+        return make(wrapped, **serialization), make_guarded(guarded, **serialization)
+
+    def _guarded(self, wrapped: Any, *, receives_stream: bool) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
+        async def handle(requests: AsyncIterator[Any], context: Context) -> Any:  # noqa: ANN401 - any message
+            await self._entrance.ensure_room(
+                self._who(context), context, receives_stream=receives_stream
+            )
+            if receives_stream:
+                return await wrapped(requests, context)
+            none = Unreadable(InvalidField("request", "is missing"))
+            return await wrapped(await anext(aiter(requests), none), context)
+
+        return handle
 
     def _unary(self, begin: Callable[..., Call], behavior: Any) -> Any:  # noqa: ANN401 - one of gRPC's four shapes
         async def handle(request: Any, context: Context) -> Any:  # noqa: ANN401 - any message
@@ -124,7 +150,7 @@ class ChainInterceptor(grpc.aio.ServerInterceptor):
         self, begin: Callable[..., Call], context: Context, proceed: Proceed, request: object
     ) -> Any:  # noqa: ANN401 - any message
         """An RPC inside of all concerns, and its trailing metadata if it succeeds."""
-        await self._entrance.turn()
+        await self._entrance.turn(partial(self._who, context))
         now = asyncio.get_running_loop().time()
         remaining: float | None = context.time_remaining()
         call = begin(
