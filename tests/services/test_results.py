@@ -250,3 +250,44 @@ async def test_the_log_counts_what_was_sent(
     assert logged
     # The rows are sent without their newlines.
     assert int(logged[1]) == len(content) - 2
+
+
+async def test_the_log_counts_a_row_in_parts_once(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = await done(gateway, line("a", reply_length=3_000_000) + line("b"))
+    content = await gateway.download(batch.output_file_id)
+    capsys.readouterr()
+    assert len(await results(gateway, batch.id)) > 2
+    out = capsys.readouterr().out
+    logged = re.search(r"sent_bytes=(\d+)", out)
+    assert logged
+    assert int(logged[1]) == len(content) - 2
+
+
+@pytest.mark.parametrize("provider", PROFILES)
+async def test_a_row_as_large_as_those_with_images(gateway: Gateway, provider: str) -> None:
+    large = line("large", text="ä 行 🚀", reply_length=5_000_000)
+    batch = await done(gateway, line("before") + large + line("after"), provider=provider)
+    content = await gateway.download(batch.output_file_id, provider=provider)
+    request = pb.StreamBatchResultsRequest(provider=provider, batch_id=batch.id)
+    messages = [message async for message in gateway.batches.StreamBatchResults(request)]
+    assert max(message.ByteSize() for message in messages) < 2 * 1024 * 1024
+    parts = [row for message in messages for row in message.results if row.custom_id == "large"]
+    assert [part.body_continues for part in parts] == [True] * (len(parts) - 1) + [False]
+    body = "".join(part.response.body_json for part in parts)
+    assert len(json.loads(body)["choices"][0]["message"]["content"]) == 5_000_000
+    assert body.encode() in content.splitlines()[parts[0].line - 1]
+
+    # Broken off within the row, it comes anew on another replica.
+    place = next(
+        number
+        for number, message in enumerate(messages)
+        if message.results and message.results[-1].body_continues
+    )
+    before = ids_of(messages[:place])
+    token = messages[place].resume_token
+    rest = await results(gateway, batch.id, provider=provider, resume_token=token)
+    assert [row.custom_id for row in rest if not row.body_continues] == [
+        one for one in ["before", "large", "after"] if one not in before
+    ]

@@ -284,3 +284,46 @@ def test_any_object_is_a_row_with_its_id(value: dict[str, Any]) -> None:
 @given(st.binary())
 def test_any_bytes_are_a_row(line: bytes) -> None:
     assert row_of(line).line == 7
+
+
+reasons = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FFF), min_size=1, max_size=40)
+
+
+def in_any_shape(reason: str) -> st.SearchStrategy[object]:
+    """The text as servers that are nearly OpenAI write it, or one within another."""
+    return st.recursive(
+        st.just(reason),
+        lambda inner: (
+            st.lists(inner, min_size=1, max_size=2)
+            | st.builds(lambda value: {"error": value}, inner)
+            | st.builds(lambda value, code: {"message": value, "code": code}, inner, codes)
+            | st.builds(lambda value: {"detail": value, "type": None}, inner)
+        ),
+        max_leaves=3,
+    )
+
+
+codes = st.none() | st.integers(400, 599) | st.sampled_from(["bad", "context_length"])
+answers = st.sampled_from(
+    [
+        None,
+        {},
+        {"status_code": 200, "body": {"id": "x"}},
+        {"status_code": 400, "request_id": "x", "body": None},
+        {"status_code": 0, "body": {}},
+    ]
+)
+
+
+@patient
+@given(reasons.flatmap(lambda reason: st.tuples(st.just(reason), in_any_shape(reason))), answers)
+def test_what_went_wrong_is_said_whatever_shape_it_has(
+    said: tuple[str, object], answer: object
+) -> None:
+    reason, error = said
+    line = {"custom_id": "a", "response": answer, "error": error}
+    for content in (line, {key: value for key, value in line.items() if value is not None}):
+        result = row_of(json.dumps(content).encode())
+        assert not result.succeeded
+        assert result.custom_id == "a"
+        assert reason in result.error.message

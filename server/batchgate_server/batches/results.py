@@ -283,7 +283,8 @@ class _Packer:
         parts = cut_result(line, number=number, part_bytes=self.pace.row_bytes)
         self._message = next(parts)
         for part in parts:
-            self._size = 0
+            # The bytes of the whole line are counted with its last part.
+            self._size = ROW_BYTES
             yield self.take()
             self._message = part
 
@@ -292,8 +293,10 @@ class _Packer:
         message = self._message
         message.resume_token = resume_token(self.place, *self._scope)
         self._call.count_sent(self._size - ROW_BYTES * self.rows)
-        self._call.sent_lines += self.rows
-        self._call.tell("message", rows=self.rows)
+        continues = bool(self.rows) and message.results[-1].body_continues
+        rows = self.rows - continues
+        self._call.sent_lines += rows
+        self._call.tell("message", rows=rows)
         self._message, self._size = Message(), 0
         self._sent = monotonic()
         return message

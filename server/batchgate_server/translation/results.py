@@ -206,6 +206,7 @@ def cut_result(
     message = batch_service_pb2.StreamBatchResultsResponse()
     if len(ends) < 2 or not _is_utf8(body, ends):  # noqa: PLR2004 - one part is the row itself
         add_result(message, line, number=number)
+        message.results[0].model = message.results[0].model[:MAX_TEXT]
         yield message
         return
     # All but the body, which is put there part by part.
