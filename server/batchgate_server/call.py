@@ -1,6 +1,7 @@
 """What is known of the RPC being served: filled on the way, read by the access log."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import inf
@@ -118,6 +119,18 @@ class Call:
         """
         for allowance in self.allowances:
             allowance.spend(size)
+
+    @contextmanager
+    def holding(self, kind: Kind) -> Iterator[None]:
+        """Count a part of this call as one of another kind, too.
+
+        Raises:
+            CallerLimit, GatewayOverloaded: there is no room for it.
+        """
+        with ExitStack() as places:
+            for allowance in self.allowances:
+                places.enter_context(allowance.holding(kind, self.sharer))
+            yield
 
     @property
     def account(self) -> str:

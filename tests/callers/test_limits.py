@@ -81,6 +81,19 @@ async def test_uploads_at_once(open_teams: OpenTeams, account: Account, overall:
     await at_last(lambda: teams["a"].upload(lines(1)))
 
 
+async def test_a_file_that_is_read_for_a_batch_counts_as_an_upload(
+    open_teams: OpenTeams, account: Account
+) -> None:
+    """Its models are looked at, with as much in memory as an upload takes."""
+    limits = {"limits": {"max_uploads": 1}}
+    teams = await open_teams(limits, a={"models": ["gpt-4o-mini"]}, b={})
+    file = (await teams["b"].upload(lines(1))).file
+    async with upload_under_way(teams["b"], account):
+        failure = await failed(teams["a"], "CreateBatch", input_file_id=file.id)
+        assert failure.message == "the gateway has 1 uploads under way, which is its limit"
+    await at_last(lambda: call(teams["a"], "CreateBatch", input_file_id=file.id))
+
+
 async def test_calls_at_once(open_teams: OpenTeams, account: Account) -> None:
     teams = await open_teams(a={"max_calls": 2}, b={})
     async with upload_under_way(teams["a"], account), upload_under_way(teams["a"], account):

@@ -54,10 +54,11 @@ def test_a_long_text_takes_no_memory_of_its_own() -> None:
     """Measured in a process of its own: what the matching of texts holds, Python's tracing misses."""
     code = """
 import resource
-from batchgate_server.jsonl.rewriting import replace
+from batchgate_server.jsonl.envelopes import decode_raw
+from batchgate_server.jsonl.places import replaced
 line = b'{"custom_id":"m","body":{"x":"%b","model":"m"}}' % (b"x\\\\n" * 3_000_000)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-assert replace(line, ("body", "model"), b'"m"', b'"q"') == line[:-4] + b'q"}}'
+assert replaced(line, decode_raw(line).body.model, b'"q"') == line[:-4] + b'q"}}'
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 // len(line))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)

@@ -188,7 +188,6 @@ def test_a_model_whose_name_is_written_with_escapes() -> None:
                 '{"a": "one\ntwo"}',
                 '["\\ud83d"]',
                 '{"a": "\\ud83d", "b": NaN}',
-                '{"a": "\\ud83d", "b": 1e999}',
                 '{"a": ' + "[" * 100_000 + "]" * 100_000 + "}",
             )
         ),

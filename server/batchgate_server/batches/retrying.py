@@ -26,6 +26,7 @@ from batchgate_server.errors import (
 from batchgate_server.operations import RETRY_OF_KEY, NewFile
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch
+from batchgate_server.steps import Steps, in_steps
 from batchgate_server.translation.batches import PAIRS, retried_batch
 from batchgate_server.translation.identifiers import checked_id
 from batchgate_server.translation.results import read_line
@@ -130,12 +131,13 @@ class Retry:
         )
         async with aclosing(blocks):
             async for block in blocks:
-                lines = list(self._chosen(block, is_kept))
+                lines = await in_steps(self._chosen(block, is_kept))
                 if lines:
                     self.line_count += len(lines)
                     yield self._let_go(b"\n".join([*lines, b""]))
 
-    def _chosen(self, block: Iterator[Line], is_kept: Callable[[str], bool]) -> Iterator[bytes]:
+    def _chosen(self, block: Iterator[Line], is_kept: Callable[[str], bool]) -> Steps[list[bytes]]:
+        chosen = []
         for content, number, _ in block:
             if isinstance(content, Head):
                 raise ProviderBadResponse(
@@ -146,8 +148,12 @@ class Retry:
             # Lines of an input file name their custom_id as those of an output file do.
             if is_kept(read_line(content).custom_id):
                 if self._permitted is not None:
-                    ensure_line(content, number, provider=self._provider, permitted=self._permitted)
-                yield content
+                    yield from ensure_line(
+                        content, number, provider=self._provider, permitted=self._permitted
+                    )
+                chosen.append(content)
+            yield
+        return chosen
 
     def _let_go(self, piece: bytes) -> bytes:
         """A piece of the new file, which is the caller's as an upload is."""

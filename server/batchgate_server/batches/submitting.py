@@ -17,6 +17,7 @@ from batchgate_server.jsonl.rules import formed
 from batchgate_server.operations import NewBatch, NewFile
 from batchgate_server.providers.openai import OpenAIProvider
 from batchgate_server.rest.models import RestBatch, RestFile
+from batchgate_server.steps import Steps, in_steps
 from batchgate_server.translation.identifiers import checked_filename
 from batchgate_server.translation.jsonl import issue_message
 from batchgate_server.translation.rows import Line, RowFault, RowWriter
@@ -125,7 +126,7 @@ class Rows:
         pieces: list[bytes] = []
         size = 0
         async for message in self._messages:
-            lines = self._lines(message)
+            lines = await in_steps(self._lines(message))
             if self._faults:
                 raise self._invalid()
             pieces += lines
@@ -144,7 +145,7 @@ class Rows:
         async for message in self._messages:
             if len(self._faults) >= MAX_FAULTS or self._too_many():
                 break
-            self._lines(message)
+            await in_steps(self._lines(message))
         return self._invalid()
 
     async def read_out(self) -> None:
@@ -178,7 +179,7 @@ class Rows:
             warnings=map(issue_message, self._warnings),
         )
 
-    def _lines(self, message: pb.SubmitBatchRequest) -> list[bytes]:
+    def _lines(self, message: pb.SubmitBatchRequest) -> Steps[list[bytes]]:
         """The lines of a message; its faults are remembered."""
         self._received(message)
         lines: list[bytes] = []
@@ -192,8 +193,8 @@ class Rows:
                 self._faults.append(Violation(field, f"too_many_tasks: {most}"))
                 break
             try:
-                line = self._writer.line(row)
-                self._take(row.custom_id, line)
+                line = yield from self._writer.writing(row)
+                yield from self._take(row.custom_id, line)
             except RowFault as fault:
                 self._faults.append(
                     Violation(f"{field}.{fault.field}", f"{fault.code}: {fault.message}")
@@ -212,6 +213,7 @@ class Rows:
                 )
             self._made_bytes += len(line.content) + 1
             lines.append(line.content + b"\n")
+            yield
         self._call.received_lines = self._rows
         return lines
 
@@ -229,9 +231,10 @@ class Rows:
         await self._confirm_end()
         self.ended = True
 
-    def _take(self, custom_id: str, line: Line) -> None:
-        self._ensure_permitted(line)
-        if not line.model and self._rules.lacks_model(self._endpoint, line.content):
+    def _take(self, custom_id: str, line: Line) -> Steps[None]:
+        yield from self._ensure_permitted(line)
+        yield
+        if not line.model and self._rules.lacks_model(self._endpoint, line.whole):
             raise RowFault("body", MISSING, "names no model, and metadata.model has none for it")
         self._sent_model = self._sent_model or line.sent_model
         if line.sent_model and line.sent_model != self._sent_model:
@@ -242,12 +245,12 @@ class Rows:
             raise RowFault("custom_id", "duplicate_custom_id", "is used by a row before")
         self._custom_ids.add(mark)
 
-    def _ensure_permitted(self, line: Line) -> None:
+    def _ensure_permitted(self, line: Line) -> Steps[None]:
         permitted = self._rules.permitted_models
         if permitted is None:
             return
         fault = name_fault(line.model, permitted, aliases=self._rules.models)
-        if fault is None and is_ambiguous(line.content):
+        if fault is None and (yield from is_ambiguous(line.whole)):
             fault = AMBIGUOUS
         if fault:
             said = f"{fault}; allowed: {self._rules.permitted_names}"

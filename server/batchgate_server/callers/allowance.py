@@ -69,11 +69,7 @@ class Allowance:
             CallerLimit, GatewayOverloaded: there is no room for it.
         """
         for place in PLACES[kind]:
-            places = self._places[place]
-            if places.is_full():
-                self._refuse(f"max_{place}", f"{places.limit} {place} under way", PLACE_SECONDS)
-            if not places.may_take(sharer.name, sharer.part):
-                raise _share_is_used(place)
+            self._ensure_place(place, sharer)
         if kind is Kind.UPLOAD:
             self.spend(0)
         self._begin()
@@ -84,6 +80,18 @@ class Allowance:
         finally:
             for place in PLACES[kind]:
                 self._places[place].give_back(sharer.name)
+
+    @contextmanager
+    def holding(self, kind: Kind, sharer: Sharer) -> Iterator[None]:
+        """Have another place for a part of a call that is under way; raises as `using` does."""
+        # Only all together have anything to share.
+        sharer = NOBODY if self._name else sharer
+        self._ensure_place(kind, sharer)
+        self._places[kind].take(sharer.name)
+        try:
+            yield
+        finally:
+            self._places[kind].give_back(sharer.name)
 
     def spend(self, size: int) -> None:
         """Count bytes of files, or refuse them; 0 asks whether any are left today.
@@ -104,6 +112,13 @@ class Allowance:
                 "bytes_per_day", f"used up its {most} bytes of today (UTC)", self._day_ends - now
             )
         self._bytes += size
+
+    def _ensure_place(self, kind: Kind, sharer: Sharer) -> None:
+        places = self._places[kind]
+        if places.is_full():
+            self._refuse(f"max_{kind}", f"{places.limit} {kind} under way", PLACE_SECONDS)
+        if not places.may_take(sharer.name, sharer.part):
+            raise _share_is_used(kind)
 
     def _begin(self) -> None:
         rate = self._limits.calls_per_second

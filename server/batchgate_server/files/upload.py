@@ -14,6 +14,7 @@ from batchgate_server.errors import (
     UploadProtocol,
 )
 from batchgate_server.jsonl.checker import JsonlChecker
+from batchgate_server.steps import in_steps
 from batchgate_server.translation.jsonl import invalid_jsonl, issue_message
 
 Message = file_service_pb2.UploadFileRequest
@@ -90,7 +91,7 @@ class UploadContent:
         any_chunk = False
         async for message in self._messages:
             any_chunk = True
-            piece = self._taken(message)
+            piece = await self._taken(message)
             self._raise_faults()
             if piece:
                 self.sent_bytes += len(piece)
@@ -102,7 +103,7 @@ class UploadContent:
             )
         self._verify()
         if self._checker:
-            piece = self._checker.finish()
+            piece = await in_steps(self._checker.finishing())
             self._call.received_lines = self._checker.line_count
             self._raise_faults()
             if piece:
@@ -126,9 +127,9 @@ class UploadContent:
         async for message in self._messages:
             if self._checker.is_full:
                 break
-            self._taken(message)
+            await self._taken(message)
         else:
-            self._checker.finish()
+            await in_steps(self._checker.finishing())
         return invalid_jsonl(self._checker.issues, provider=self._provider)
 
     def report(self) -> file_service_pb2.UploadReport:
@@ -146,7 +147,7 @@ class UploadContent:
             warnings=map(issue_message, checker.warnings) if checker else (),
         )
 
-    def _taken(self, message: Message) -> bytes:
+    async def _taken(self, message: Message) -> bytes:
         """What to send for a message of the caller."""
         if message.WhichOneof("payload") != "chunk":
             raise UploadProtocol("every message after the first must carry a chunk")
@@ -154,7 +155,7 @@ class UploadContent:
         self._count(chunk)
         if self._checker is None:
             return chunk
-        piece = self._checker.feed(chunk)
+        piece = await in_steps(self._checker.feeding(chunk))
         self._call.received_lines = self._checker.line_count
         return piece
 

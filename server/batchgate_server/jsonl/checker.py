@@ -6,17 +6,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from batchgate_server.jsonl.diagnosis import diagnose
 from batchgate_server.jsonl.envelopes import (
     TRUE,
     Absent,
     Envelope,
-    decode_envelope,
     decode_envelopes,
     decode_raw,
 )
 from batchgate_server.jsonl.file_kinds import HEAD, file_kind, shortened
-from batchgate_server.jsonl.halves import carried, decode_halves, without_halves
+from batchgate_server.jsonl.halves import carried
 from batchgate_server.jsonl.issues import (
     BYTE_ORDER_MARK,
     MAX_ISSUES,
@@ -26,17 +24,12 @@ from batchgate_server.jsonl.issues import (
     streaming,
 )
 from batchgate_server.jsonl.lines import NEWLINE, LineSplitter, are_objects
-from batchgate_server.jsonl.model_names import (
-    AMBIGUOUS,
-    NOT_ALLOWED,
-    is_ambiguous,
-    name_fault,
-    named_once,
-)
-from batchgate_server.jsonl.rewriting import place
+from batchgate_server.jsonl.model_names import NOT_ALLOWED, model_fault, named_once
+from batchgate_server.jsonl.places import place
+from batchgate_server.jsonl.reading import BLANK, MARK, read
 from batchgate_server.jsonl.rules import Rules, formed
+from batchgate_server.steps import PIECE_BYTES, Steps, at_once
 
-MARK = b"\xef\xbb\xbf"
 MAX_NAMES = 100
 # Lines after which it is clear that the file is JSON Lines, faulty or not.
 FEW = 2
@@ -44,14 +37,13 @@ FEW = 2
 LONGEST_NAME = 256
 # Longer custom_ids are remembered by their digests: a file may be hardly anything else.
 LONGEST_KEPT_ID = 64
-BLANK = b" \t\r\n"
 
 
 class JsonlChecker:
     """Checks a file of requests chunk by chunk, in memory for one line and all custom_ids.
 
-    `feed` and `finish` give what is to be sent on. Whoever sends stops at the first of `issues`,
-    and may go on feeding to learn of more, up to 100.
+    `feeding` and `finishing` give what is to be sent on, in steps. Whoever sends stops at the first
+    of `issues`, and may go on feeding to learn of more, up to 100.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -87,30 +79,50 @@ class JsonlChecker:
         return self._stopped or len(self.issues) >= MAX_ISSUES
 
     def feed(self, chunk: bytes) -> bytes:
+        """As `feeding`, all steps at once."""
+        return at_once(self.feeding(chunk))
+
+    def finish(self) -> bytes:
+        """As `finishing`, all steps at once."""
+        return at_once(self.finishing())
+
+    def feeding(self, chunk: bytes) -> Steps[bytes]:
         """Check the lines that `chunk` completes; what to send on, now."""
         if self.is_full:
             return b""
         block = self._lines.feed(chunk)
-        sent = self._check(block) if block else b""
+        sent = (yield from self._check(block)) if block else b""
         if self._lines.held > self._rules.max_line_bytes and not self.is_full:
             self._number += 1
             self._too_long(self._lines.begin(HEAD))
         return sent if self._rules.rewrites else chunk
 
-    def finish(self) -> bytes:
+    def finishing(self) -> Steps[bytes]:
         """Check the last line and the file as a whole; what to send on at the end."""
         rest = b"" if self.is_full else self._lines.rest()
-        sent = self._check(rest) if rest else b""
+        sent = (yield from self._check(rest)) if rest else b""
         if not self.line_count and not self.issues:
             self._note("empty_file", "the file has no requests", line=0, offset=0)
         return sent if self._rules.rewrites else b""
 
-    def _check(self, block: bytes) -> bytes:
+    def _check(self, block: bytes) -> Steps[bytes]:
         if not self._offset and block.startswith(MARK):
             message = "the file begins with a byte order mark; save it as UTF-8 without one"
             self._note(BYTE_ORDER_MARK, message, line=1)
             self._offset, block = len(MARK), block.removeprefix(MARK)
-        return block if self._is_fine(block) else b"".join(self._check_each(block))
+        sent: list[bytes] = []
+        for piece in pieces_of(block):
+            if len(piece) > PIECE_BYTES:
+                yield
+            if len(piece) <= PIECE_BYTES and self._is_fine(piece):
+                sent.append(piece)
+            else:
+                yield from self._check_each(piece, sent)
+            if self.is_full:
+                break
+            if len(piece) < len(block):
+                yield
+        return b"".join(sent)
 
     def _is_fine(self, block: bytes) -> bool:
         """The quick way for blocks whose lines are all as the ones before: true if they are.
@@ -148,54 +160,47 @@ class JsonlChecker:
         self._offset += len(block)
         return True
 
-    def _check_each(self, block: bytes) -> Iterable[bytes]:
-        for line in _lines(block):
+    def _check_each(self, block: bytes, sent: list[bytes]) -> Steps[None]:
+        for line in lines_of(block):
             if self.is_full:
                 return
             self._number += 1
             if len(line) - line.endswith(NEWLINE) > self._rules.max_line_bytes:
                 self._too_long(line)
                 return
-            if line.strip(BLANK):
+            if line[:PIECE_BYTES].strip(BLANK) or line.strip(BLANK):
                 self.line_count += 1
                 if self.line_count == self._rules.max_lines + 1:
                     self._note("too_many_tasks", f"more than {self._rules.max_lines} requests")
                     self._stopped = True
                     return
-                yield self._checked(line)
+                sent.append((yield from self._checked(line)))
             else:
-                yield line
+                sent.append(line)
             self._offset += len(line)
+            yield
 
-    def _checked(self, line: bytes) -> bytes:
+    def _checked(self, line: bytes) -> Steps[bytes]:
         """`line` as it is to be sent; notes what is wrong with it."""
-        whole = line
         try:
-            if not line.isascii():
-                line.decode()
-            envelope = decode_envelope(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            whole = without_halves(line)
-            try:
-                if whole is line:
-                    diagnose(line)
-                envelope = _envelope_of_halves(line, whole)
-            except Faulty as exc:
-                self._note(exc.code, exc.message, param=exc.param, custom_id=exc.custom_id)
-                if exc.unreadable and self.line_count <= FEW:
-                    self._first_lines.append(shortened(line))
-                    if len(self._first_lines) == self.line_count:
-                        self._is_other_file(self._first_lines)
-                return line
+            envelope, whole = yield from read(line)
+        except Faulty as exc:
+            self._note(exc.code, exc.message, param=exc.param, custom_id=exc.custom_id)
+            if exc.unreadable and self.line_count <= FEW:
+                self._first_lines.append(shortened(line))
+                if len(self._first_lines) == self.line_count:
+                    self._is_other_file(self._first_lines)
+            return line
         noted = len(self.issues)
         self._judge_id(envelope.custom_id)
         self._judge_target(envelope)
+        yield
         self._judge_model(whole, envelope)
         self._warn(envelope)
-        self._judge_permission(line, envelope)
+        yield from self._judge_permission(whole, envelope)
         if len(self.issues) > noted:
             return line
-        return self._rewritten(line, whole, envelope)
+        return (yield from self._rewritten(line, whole, envelope))
 
     def _judge_id(self, custom_id: str) -> None:
         if not custom_id:
@@ -255,13 +260,11 @@ class JsonlChecker:
                 streaming(line=self._number, byte_offset=self._offset, custom_id=custom_id)
             )
 
-    def _judge_permission(self, line: bytes, envelope: Envelope) -> None:
+    def _judge_permission(self, whole: bytes, envelope: Envelope) -> Steps[None]:
         permitted = self._rules.permitted_models
         if permitted is None:
             return
-        fault = name_fault(envelope.body.model, permitted, aliases=self._rules.models)
-        if fault is None and is_ambiguous(line):
-            fault = AMBIGUOUS
+        fault = yield from model_fault(envelope, whole, permitted, aliases=self._rules.models)
         if fault:
             self._note(
                 NOT_ALLOWED,
@@ -270,7 +273,7 @@ class JsonlChecker:
                 custom_id=envelope.custom_id,
             )
 
-    def _rewritten(self, line: bytes, whole: bytes, envelope: Envelope) -> bytes:
+    def _rewritten(self, line: bytes, whole: bytes, envelope: Envelope) -> Steps[bytes]:
         """`line` as it is to be sent; `whole` is the same without halves of surrogate pairs."""
         model, url = envelope.body.model, formed(envelope.url, self._rules.url_prefix)
         new_model = self._rules.models.get(model, model) if isinstance(model, str) else model
@@ -280,18 +283,16 @@ class JsonlChecker:
                 self._seen.add((envelope.method, envelope.url, model))
             return line
         self.rewritten_lines += 1
+        yield
         raw = decode_raw(whole)
+        yield
         changes: list[tuple[int, int, bytes]] = []
         if new_model != model:
-            old = bytes(raw.body.model)
-            start = place(whole, ("body", "model"), old)
-            changes.append((start, start + len(old), msgspec.json.encode(new_model)))
+            changes.append((*place(whole, raw.body.model), msgspec.json.encode(new_model)))
         if url != envelope.url:
-            old = bytes(raw.url)
-            start = place(whole, ("url",), old)
             # Halves can only be written escaped.
             new = msgspec.json.encode(url) if whole is line else json.dumps(url).encode()
-            changes.append((start, start + len(old), new))
+            changes.append((*place(whole, raw.url), new))
         # From the end, so that the places before stay what they are.
         for start, end, new in sorted(changes, reverse=True):
             line = b"".join((line[:start], new, line[end:]))
@@ -338,14 +339,6 @@ class JsonlChecker:
         )
 
 
-def _envelope_of_halves(line: bytes, whole: bytes) -> Envelope:
-    """As `decode_halves`; raises what is wrong where it is none."""
-    try:
-        return decode_halves(line, whole)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        diagnose(whole)
-
-
 def _mark(custom_id: str) -> str | bytes:
     """What a custom_id is known by: itself, or a digest of one that is long."""
     if len(custom_id) <= LONGEST_KEPT_ID:
@@ -353,7 +346,20 @@ def _mark(custom_id: str) -> str | bytes:
     return hashlib.blake2b(custom_id.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
-def _lines(block: bytes) -> Iterable[bytes]:
+def pieces_of(block: bytes) -> Iterable[bytes]:
+    """Whole lines, as many as one step can take; a longer line is a piece of its own."""
+    if len(block) <= PIECE_BYTES:
+        yield block
+        return
+    start = 0
+    while start < len(block):
+        end = block.rfind(NEWLINE, start, start + PIECE_BYTES) + 1
+        end = end or block.find(NEWLINE, start + PIECE_BYTES) + 1 or len(block)
+        yield block[start:end]
+        start = end
+
+
+def lines_of(block: bytes) -> Iterable[bytes]:
     r"""The lines of a block with their newlines; only `\n` ends a line."""
     start = 0
     while start < len(block):

@@ -46,10 +46,20 @@ class _PromptLine(msgspec.Struct):
     body: _PromptBody
 
 
+class Members(msgspec.Struct):
+    """A line's members, whatever they are; empty where there is none."""
+
+    custom_id: msgspec.Raw = msgspec.Raw()
+    method: msgspec.Raw = msgspec.Raw()
+    url: msgspec.Raw = msgspec.Raw()
+    body: msgspec.Raw = msgspec.Raw()
+
+
 decode_envelope = msgspec.json.Decoder(Envelope).decode
 decode_envelopes = msgspec.json.Decoder(Envelope).decode_lines
 decode_raw = msgspec.json.Decoder(RawEnvelope).decode
-decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+decode_members = msgspec.json.Decoder(Members).decode
+decode_body = msgspec.json.Decoder(RawBody).decode
 decode_any = msgspec.json.Decoder().decode
 _decode_prompt = msgspec.json.Decoder(_PromptLine).decode
 
