@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate.v1 import file_service_pb2
 from batchgate_client.cli.program import app
-from tests.conftest import Account, Gateway
+from tests.conftest import CHUNK, Account, Gateway
 from tests.sandbox.door import Door, eventually
 from tests.services.batch_files import GOLDEN, KINDS, Case, cases
 from tests.status import failure_of
@@ -42,6 +42,8 @@ async def test_the_check(gateway: Gateway, account: Account, case: Case) -> None
         "filename": case.filename,
         "jsonl_check": file_service_pb2.JSONL_CHECK_UNSPECIFIED,
         "endpoint": case.endpoint if case.value("measure") else "",
+        # Small, so that lines come one after the other, and not all as the first ones.
+        "chunk": CHUNK if case.value("times") else 100,
     }
     report = (await gateway.upload(case.content, validate_only=True, **request)).report
     assert of_report(report.issues) == case.found("issues")
