@@ -27,7 +27,7 @@ STREAM_PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
 # A unary call has less time.
 UNARY_PAUSES = (0.5, 1.0, 2.0, 4.0)
 # A batch that ended longer ago gets no files any more.
-RECENT_SECONDS = 600.0
+RECENT_SECONDS = 300.0
 # How long a caller is advised to wait.
 RETRY_SECONDS = 30.0
 # An error is on its way so long before the caller's deadline.
