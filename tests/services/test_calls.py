@@ -139,7 +139,11 @@ async def aborted(account: Account) -> dict[str, Any]:
         await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("name", OF_PROVIDERS)
+# A creation goes on without its caller, so that what it makes is named in the audit log.
+ENDING = [name for name in OF_PROVIDERS if name != "CreateBatch"]
+
+
+@pytest.mark.parametrize("name", ENDING)
 async def test_a_deadline_ends_the_call_upstream(
     account: Account, gateway: Gateway, name: str
 ) -> None:
@@ -152,7 +156,7 @@ async def test_a_deadline_ends_the_call_upstream(
     assert (request["fault"], request["answered"]) == ("hang", False)
 
 
-@pytest.mark.parametrize("name", OF_PROVIDERS)
+@pytest.mark.parametrize("name", ENDING)
 async def test_a_cancellation_ends_the_call_upstream(
     account: Account, gateway: Gateway, name: str
 ) -> None:

@@ -1,6 +1,5 @@
 """Rows of results that come in parts: given out whole and once, also where the stream breaks off in one."""
 
-import time
 from typing import Any
 
 import grpc
@@ -87,16 +86,12 @@ def test_an_end_in_the_middle_of_a_row_is_an_error(fake: Fake, read: Read) -> No
         reader.end()
 
 
-def seconds_of(parts: int) -> float:
+def test_parts_are_joined_once_and_not_each_to_those_before() -> None:
+    """Adding each part to those before would take the square of the time."""
     joiner, part = Joiner(), row("a", "x" * 4096, continues=True)
-    began = time.process_time()
-    for _ in range(parts):
+    for _ in range(100):
         assert joiner.whole(message("t", part)) is None
-    assert joiner.whole(message("t", row("a", ""))) is not None
-    return time.process_time() - began
-
-
-def test_joining_takes_time_by_the_parts_and_not_by_their_square() -> None:
-    few = min(seconds_of(1000) for _ in range(3))
-    # Thrice is the noise of a busy machine; the square would be 64 times.
-    assert seconds_of(8000) < 3 * 8 * few
+    assert [len(one) for one in joiner._parts] == [4096] * 100
+    whole = joiner.whole(message("t", row("a", "")))
+    assert whole is not None
+    assert len(whole.results[0].response.body_json) == 100 * 4096
