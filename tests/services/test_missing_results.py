@@ -115,6 +115,17 @@ async def test_a_batch_that_ended_long_ago_is_not_waited_for(
     assert len(await account.requests()) == before + 1
 
 
+async def test_a_batch_whose_end_is_not_known_is_waited_for_once(
+    account: Account, gateway: Gateway
+) -> None:
+    batch = await done(gateway, THREE)
+    await shown(account, batch.id, times=3, completed_at=None, **NAMELESS)
+    assert len(await results(gateway, batch.id)) == 3
+    await shown(account, batch.id, times=None, completed_at=None, **NAMELESS)
+    _, error = await broken(gateway, batch.id)
+    assert (error.reason, error.retry_seconds) == ("RESULTS_MISSING", None)
+
+
 async def test_nothing_is_tried_again_while_results_are_missing(
     account: Account, gateway: Gateway
 ) -> None:

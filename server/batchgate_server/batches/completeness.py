@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
-from math import inf
 
 from batchgate_server.call import current_call
 from batchgate_server.errors import (
@@ -67,10 +66,11 @@ def lacks_errors(batch: RestBatch, *, rows: int) -> bool:
     return not batch.error_file_id and completed_count(batch) < done_count(batch) > rows
 
 
-def is_recent(batch: RestBatch) -> bool:
-    """Whether the batch ended just now, or at an unknown time."""
-    ends = (batch.completed_at, batch.expired_at, batch.cancelled_at, batch.failed_at)
-    return time.time() - max((end for end in ends if end), default=inf) < RECENT_SECONDS
+def is_recent(batch: RestBatch, *, otherwise: bool = True) -> bool:
+    """Whether the batch ended just now; `otherwise` where its end is not known."""
+    times = (batch.completed_at, batch.expired_at, batch.cancelled_at, batch.failed_at)
+    ends = [end for end in times if end]
+    return time.time() - max(ends) < RECENT_SECONDS if ends else otherwise
 
 
 async def polled(
@@ -109,5 +109,6 @@ def results_missing(provider: OpenAIProvider, batch: RestBatch, what: str) -> Re
     return ResultsMissing(
         f"{batch.id} {what}",
         metadata={"provider": provider.name},
-        retry_seconds=RETRY_SECONDS if is_recent(batch) else None,
+        # Nobody is sent back again and again to a batch whose end is not known.
+        retry_seconds=RETRY_SECONDS if is_recent(batch, otherwise=False) else None,
     )
