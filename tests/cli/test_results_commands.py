@@ -34,7 +34,11 @@ async def test_rows_to_the_standard_output(batchgate: Cli, quick: Gateway) -> No
     content = b"".join([line("a", reply="Ü\u2028"), line("c", fail=503), line("e", error="oops")])
     batch = await done(quick, content)
     got = await batchgate("results", batch.id)
-    assert (got.code, got.stderr) == (0, "")
+    assert got.code == 3
+    assert {one.split(maxsplit=1)[1] for one in got.stderr.splitlines()} == {
+        "503 server_error: The line asked to fail. ×1",  # noqa: RUF001 - as it is shown
+        "oops: The line asked for this error. ×1",  # noqa: RUF001 - likewise
+    }
     rows = {row["custom_id"]: row for row in got.rows}
     good, bad, none = rows["a"], rows["c"], rows["e"]
     assert good["succeeded"] is True
@@ -47,6 +51,8 @@ async def test_rows_to_the_standard_output(batchgate: Cli, quick: Gateway) -> No
     assert none["error"]["code"] == "oops"
     failed = await batchgate("batches", "results", batch.id, "--filter", "failed")
     assert {row["custom_id"] for row in failed.rows} == {"c", "e"}
+    # They are what was asked for.
+    assert failed.code == 0
 
 
 async def test_a_batch_that_has_not_ended(batchgate: Cli, quick: Gateway, here: Path) -> None:
@@ -69,7 +75,8 @@ async def test_to_a_file(batchgate: Cli, many: str, here: Path) -> None:
     message = "out.jsonl: is there already, and whole or not ours; --force replaces it"
     assert (again.code, again.stderr) == (2, f"batchgate: {message}\n")
     forced = await batchgate("results", many, "--out", "out.jsonl", "--force", "--json")
-    assert forced.json == {"path": "out.jsonl", "succeeded": COUNT, "failed": 0}
+    counted = {"succeeded": COUNT, "failed": 0, "missing": 0, "reasons": []}
+    assert forced.json == {"path": "out.jsonl", **counted}
 
 
 class BrokenOff(Exception):

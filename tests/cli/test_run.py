@@ -39,6 +39,7 @@ async def test_all_in_one(batchgate: Cli, requests: Path, here: Path) -> None:
     facts = dict(one.split(maxsplit=1) for one in done.stdout.splitlines())
     assert facts["batch"].endswith(", completed")
     assert facts["rows"] == "3 succeeded, 1 failed"
+    assert facts["failed"] == "503 server_error: The line asked to fail. ×1"  # noqa: RUF001 - as it is shown
     assert facts["tokens"].endswith(" in all")
     assert facts["results"] == OUT
     assert ids(here / OUT) == ["a", "b", "c", "d"]
@@ -56,7 +57,8 @@ async def test_as_json_on_azure(
     answer = done.json
     assert answer["batch"]["status"] == "BATCH_STATUS_COMPLETED"
     assert answer["batch"]["metadata"] == {"team": "blue"}
-    assert answer["results"] == {"path": "out.jsonl", "succeeded": 2, "failed": 0}
+    counted = {"succeeded": 2, "failed": 0, "missing": 0, "reasons": []}
+    assert answer["results"] == {"path": "out.jsonl", **counted}
     assert answer["usage"]["total_tokens"] > 0
     assert account.key not in done.stdout + done.stderr
 

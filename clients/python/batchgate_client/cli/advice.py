@@ -23,6 +23,8 @@ ADVICE = {
     "PROVIDER_QUOTA_EXCEEDED": "waiting does not help: free some, or ask the provider for more",
     "PROVIDER_TOKEN_LIMIT": "try it again when batches that are waiting have ended",
     "BATCH_NOT_FINISHED": "see `batchgate watch`, or add --wait",
+    "RESULTS_MISSING": "look again later, and create nothing anew: what succeeded would be paid twice",
+    "IDEMPOTENCY_KEY_REUSED": "choose another --request-id, or repeat what it was used for",
     "OUTCOME_UNKNOWN": "look what there is with `batchgate batches list` and `batchgate files list`",
     "PROVIDER_UNREACHABLE": "`batchgate providers --check-health` tells how it is",
     "INTERNAL": "a defect: the gateway's log has more, under the request id",
@@ -60,6 +62,8 @@ def explained(
 
 def exit_code(error: BatchgateError) -> int:
     """Whether it went wrong on the way, or cannot be carried out as given."""
+    if error.reason == "RESULTS_MISSING":
+        return FAILED  # With time, they may come.
     return UNUSABLE if error.code in AS_GIVEN else FAILED
 
 

@@ -3,13 +3,15 @@
 from contextlib import closing
 
 from batchgate.v1.batch_pb2 import BATCH_STATUS_COMPLETED, Batch
-from batchgate.v1.batch_service_pb2 import WATCH_EVENT_HEARTBEAT
+from batchgate.v1.batch_service_pb2 import RESULT_FILTER_FAILED, WATCH_EVENT_HEARTBEAT
 from batchgate_client import Client
 from batchgate_client.cli.call import Call
 from batchgate_client.cli.failures import BATCH_FAILED, ROWS_FAILED
 from batchgate_client.cli.output import json_text
 from batchgate_client.cli.progress import Bar, Steps
+from batchgate_client.cli.result_rows import Tally
 from batchgate_client.cli.wording import counts_text, state_text
+from batchgate_client.errors import NotFound
 
 
 class Follower:
@@ -76,8 +78,32 @@ class Follower:
             self._steps.tell("going on", "there is an answer again")
 
 
-def outcome(batch: Batch) -> int:
-    """The exit code that says how a batch ended."""
+def outcome(batch: Batch, tally: Tally) -> int:
+    """The exit code of a batch whose rows were all read: they count, not what the batch says of them."""
     if batch.status != BATCH_STATUS_COMPLETED:
         return BATCH_FAILED
-    return ROWS_FAILED if batch.request_counts.failed else 0
+    return ROWS_FAILED if tally.failed else 0
+
+
+def expected_rows(batch: Batch, *, uncounted: int = 0) -> int:
+    """How many rows there have to be, `uncounted` where the batch does not say; 0 where any number is right."""
+    if batch.status != BATCH_STATUS_COMPLETED:
+        return 0
+    return batch.request_counts.total or uncounted
+
+
+def watched_outcome(client: Client, batch: Batch) -> int:
+    """The exit code of a batch that was only watched: by its counts, and a look at rows where those may lie."""
+    if batch.status != BATCH_STATUS_COMPLETED:
+        return BATCH_FAILED
+    counts = batch.request_counts
+    if counts.failed:
+        return ROWS_FAILED
+    clear = counts.total and counts.completed == counts.total and batch.output_file_id
+    if clear and not batch.error_file_id:
+        return 0
+    try:
+        with closing(client.results(batch.id, filter=RESULT_FILTER_FAILED)) as rows:
+            return ROWS_FAILED if next(iter(rows), None) else 0
+    except NotFound:
+        return 0  # Its files are deleted; the counts are all that is left.

@@ -4,17 +4,29 @@ import msgspec
 
 from batchgate.v1.batch_pb2 import BatchUsage
 from batchgate.v1.batch_service_pb2 import BatchResult
+from batchgate_client.cli.reasons import MISSING, reason_of
+from batchgate_client.cli.wording import printable
 
 _encode = msgspec.json.Encoder().encode
 USAGE = tuple(field.name for field in BatchUsage.DESCRIPTOR.fields)
 
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+MAX_KINDS, MAX_NAMED, MAX_TOLD = 50, 20, 5
+
+
 class Tally(msgspec.Struct):
-    """How many rows there were, and the tokens that they used."""
+    """How many rows there were, why some failed, and the tokens that they used."""
 
     succeeded: int = 0
     failed: int = 0
     usage: dict[str, int] = {}
+    reasons: dict[str, int] = {}
+    """How many rows failed for each reason; after the first kinds, no new ones."""
+    missing: int = 0
+    """Rows, among the failed ones, that the provider has no result of."""
+    missing_ids: list[str] = []
+    """The first of them."""
 
     @property
     def rows(self) -> int:
@@ -27,15 +39,58 @@ class Tally(msgspec.Struct):
             self.succeeded += 1
         else:
             self.failed += 1
+            self._add_reason(result)
         if result.HasField("usage"):
             for name in USAGE:
                 used = getattr(result.usage, name)
                 if used:
                     self.usage[name] = self.usage.get(name, 0) + used
 
+    def _add_reason(self, result: BatchResult) -> None:
+        if result.HasField("error") and result.error.code == MISSING:
+            self.missing += 1
+            if len(self.missing_ids) < MAX_NAMED:
+                self.missing_ids.append(result.custom_id)
+            return
+        reason = reason_of(result)
+        if reason in self.reasons or len(self.reasons) < MAX_KINDS:
+            self.reasons[reason] = self.reasons.get(reason, 0) + 1
+
     def copy(self) -> "Tally":
         """The same, to be kept while this one goes on."""
-        return Tally(self.succeeded, self.failed, dict(self.usage))
+        return Tally(
+            self.succeeded,
+            self.failed,
+            dict(self.usage),
+            dict(self.reasons),
+            self.missing,
+            list(self.missing_ids),
+        )
+
+    def top_reasons(self) -> list[tuple[str, int]]:
+        """The most frequent reasons, and their counts."""
+        return sorted(self.reasons.items(), key=lambda one: -one[1])[:MAX_TOLD]
+
+    def reason_lines(self) -> list[str]:
+        """Why rows failed, for people."""
+        top = self.top_reasons()
+        lines = [f"{reason} {TIMES}{count:,}" for reason, count in top]
+        if others := self.failed - self.missing - sum(count for _, count in top):
+            lines.append(f"for other reasons {TIMES}{others:,}")
+        if self.missing:
+            named = ", ".join(printable(one) for one in self.missing_ids)
+            more = ", …" if self.missing > len(self.missing_ids) else ""
+            lines.append(f"the provider has no result {TIMES}{self.missing:,}: {named}{more}")
+        return lines
+
+    def facts(self) -> dict[str, object]:
+        """What is counted, for programs."""
+        return {
+            "succeeded": self.succeeded,
+            "failed": self.failed,
+            "missing": self.missing,
+            "reasons": [{"reason": reason, "count": count} for reason, count in self.top_reasons()],
+        }
 
 
 def row_line(result: BatchResult) -> bytes:

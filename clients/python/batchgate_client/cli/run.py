@@ -18,8 +18,8 @@ from batchgate_client.cli.options import (
 )
 
 EPILOG = (
-    "Exit codes: 0 all rows succeeded; 1 something went wrong on the way, and the same command goes "
-    "on; 2 it cannot be carried out as given, and nothing was started; 3 some rows failed; 4 the "
+    "Exit codes: 0 all rows succeeded; 1 something went wrong on the way, or results are missing, and "
+    "the same command goes on; 2 it cannot be carried out as given, and nothing was started; 3 some rows failed; 4 the "
     "batch failed, expired or was cancelled; 5 the batch could not be started, and may be later; "
     "130 interrupted."
 )

@@ -27,11 +27,10 @@ from batchgate_client.cli.failures import (
     FAILED,
     INTERRUPTED,
     NOT_STARTED,
-    ROWS_FAILED,
     UNUSABLE,
     failure,
 )
-from batchgate_client.cli.following import Follower, outcome
+from batchgate_client.cli.following import Follower, expected_rows, outcome
 from batchgate_client.cli.presence import BROKEN_OFF, PatientClient
 from batchgate_client.cli.resumable import (
     Creation,
@@ -92,13 +91,16 @@ class Run:
                     self._create(client, file, creation, report)
                 batch_id = file.record.batch_id
                 batch = _lasting(client, lambda: self.follower.follow(client, batch_id))
-                tally = _lasting(client, lambda: write_results(client, file, steps=self._steps))
+                rows = expected_rows(batch, uncounted=report.line_count)
+                tally = _lasting(
+                    client,
+                    lambda: write_results(client, file, steps=self._steps, expected=lambda: rows),
+                )
             if not tally.rows and batch.status != BATCH_STATUS_COMPLETED:
                 file.discard()
         took = time.monotonic() - began
-        code = outcome(batch) or (ROWS_FAILED if tally.failed else 0)
         summarize(self._call.output, batch, tally, self._plan.out, seconds=took)
-        return code
+        return outcome(batch, tally)
 
     def _checked(self, limits: Limits) -> UploadReport:
         path = self._plan.input

@@ -15,16 +15,18 @@ def summarize(output: Output, batch: Batch, tally: Tally, path: Path, *, seconds
     """A table for people, one object for programs."""
     usage = batch.usage if batch.HasField("usage") else BatchUsage(**tally.usage)
     if output.as_json:
-        rows = {"path": str(path), "succeeded": tally.succeeded, "failed": tally.failed}
+        rows = {"path": str(path), **tally.facts()}
         tokens = {name: getattr(usage, name) for name in USAGE}
         facts = {"batch": json.loads(json_text(batch)), "results": rows, "usage": tokens}
         output.raw(json.dumps(facts, ensure_ascii=False))
         return
+    reasons = tally.reason_lines()
     known = bool(usage.total_tokens or usage.input_tokens or usage.output_tokens)
     output.facts(
         [
             ("batch", f"{batch.id}, {state_text(batch)}"),
             ("rows", f"{tally.succeeded:,} succeeded, {tally.failed:,} failed"),
+            *(("failed" if not number else "", line) for number, line in enumerate(reasons)),
             *([("counts", counts_text(batch.request_counts))] if not tally.rows else []),
             *([("tokens", usage_text(usage))] if known else []),
             *([("results", str(path))] if tally.rows else []),
