@@ -39,6 +39,7 @@ async def says(
         "status": "completed",
         "completion_window": "24h",
         "created_at": 1,
+        "completed_at": 2,
         "input_file_id": (await account.file_ids() or ["file-input"])[-1],
         "output_file_id": output and OUTPUT_FILE,
         "error_file_id": errors and ERROR_FILE,

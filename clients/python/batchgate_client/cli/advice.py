@@ -99,7 +99,8 @@ def _advice(error: BatchgateError, connection: Connection, client: Client) -> It
     elif error.reason in ADVICE:
         yield ADVICE[error.reason]
     elif error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        yield f"it took longer than {connection.timeout:g} s; raise --timeout"
+        limit = "its time" if connection.timeout is None else f"{connection.timeout:g} s"
+        yield f"it took longer than {limit}; raise --timeout"
     if error.retry_after is not None:
         yield f"it may be tried again in {error.retry_after:.3g} s"
 

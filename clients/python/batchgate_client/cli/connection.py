@@ -105,15 +105,16 @@ class Connection:
         ),
     ] = None
     timeout: Annotated[
-        float,
+        float | None,
         typer.Option(
             envvar="BATCHGATE_TIMEOUT",
             metavar="SECONDS",
             min=0.001,
-            help="How long a call may take that is no stream.",
+            help="How long a call may take that is no stream. Default: 60, or 900 to create a batch.",
             rich_help_panel=PANEL,
+            show_default=False,
         ),
-    ] = 60.0
+    ] = None
     json: Annotated[
         bool,
         typer.Option("--json", help="Answer as JSON, for programs.", show_default=False),
