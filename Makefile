@@ -26,7 +26,7 @@ test: $(SETUP) ## Run the tests
 test-slow: $(SETUP) ## Run the tests that take longer
 	$(BIN)/python -m pytest -m slow --ignore tests/chaos $(TESTS)
 
-chaos: $(SETUP) ## Break everything at fixed and random moments (RELIABILITY.md)
+chaos: $(SETUP) ## Break everything at fixed and random moments, search for slow input (RELIABILITY.md)
 	$(BIN)/python -m pytest -n 2 tests/chaos
 
 soak: $(SETUP) ## Work for 20 minutes (SOAK_SECONDS) and draw build/soak.svg; growth is a failure

@@ -1,5 +1,6 @@
 """Whatever comes in, the event loop is not held by it: other calls are served meanwhile."""
 
+import base64
 from typing import Any
 
 import grpc
@@ -86,6 +87,21 @@ async def test_a_long_row_as_a_struct(open_teams: OpenTeams) -> None:
     assert answer.report.sent_bytes > 4_500_000
     # What a message of so many parts takes in gRPC's own hands, and the test's, is in it.
     assert held.worst < 2 * LONGEST, held
+
+
+@pytest.mark.parametrize("version", [b"1", b"2"])
+async def test_a_long_token(gateway: Gateway, version: bytes) -> None:
+    """Refused for its length alone, whatever is in it: what is refused is not built before."""
+    places = hostile.value("empty lists", 2 * MIB)
+    token = base64.urlsafe_b64encode(b'[%b,"",%b,0,0,0,""]' % (version, places)).decode()
+    listed = file_service_pb2.ListFilesRequest(page_token=token)
+    resumed = pb.StreamBatchResultsRequest(batch_id="batch_1", resume_token=token)
+    with watched() as held:
+        for_pages = await refused(gateway.files.ListFiles(listed))
+        for_results = await refused(anext(aiter(gateway.batches.StreamBatchResults(resumed))))
+    assert for_pages.fields.keys() == {"page_token"}
+    assert for_results.fields.keys() == {"resume_token"}
+    assert held.worst < LONGEST / 4, held
 
 
 async def test_a_file_that_another_replica_has_taken(

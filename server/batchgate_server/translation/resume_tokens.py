@@ -11,6 +11,8 @@ from batchgate_server.errors import InvalidField
 VERSION = 2
 FIELD = "resume_token"
 MAX_PLACE = 2**63 - 1
+# Above any token; longer ones are not decoded at all.
+LONGEST_TOKEN = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ def read_resume_token(token: str, *scope: str, files: int) -> Place:
     """
     if not token:
         return Place()
+    if len(token) > LONGEST_TOKEN:
+        raise _no_token()
     try:
         *content, total = json.loads(
             base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
@@ -53,9 +57,9 @@ def read_resume_token(token: str, *scope: str, files: int) -> Place:
             and file < files
         )
     except (ValueError, TypeError, binascii.Error, RecursionError) as exc:
-        raise InvalidField(FIELD, "is not a resume token; leave it empty to begin") from exc
+        raise _no_token() from exc
     if not valid:
-        raise InvalidField(FIELD, "is not a resume token; leave it empty to begin")
+        raise _no_token()
     if mark != _mark(*scope):
         raise InvalidField(
             FIELD,
@@ -63,6 +67,10 @@ def read_resume_token(token: str, *scope: str, files: int) -> Place:
             "it empty to begin",
         )
     return Place(file=file, offset=offset, line=line, rows=rows)
+
+
+def _no_token() -> InvalidField:
+    return InvalidField(FIELD, "is not a resume token; leave it empty to begin")
 
 
 def _mark(*words: str) -> str:
