@@ -12,6 +12,7 @@ from itertools import chain
 
 from tests.benchmarks import (
     checks,
+    holds,
     neighbour,
     observing,
     overload,
@@ -68,6 +69,10 @@ def main() -> int:
         ),
         table("Transfers", transfers.figures(repeats=2 if quick else 9)),
         table("Checked uploads", checks.figures(repeats=2 if quick else 9)),
+        table(
+            "Beside a line that takes long to look at",
+            holds.figures(repeats=2 if quick else 5, seconds=3 if quick else 5),
+        ),
         table("SubmitBatch", submit.figures(repeats=2 if quick else 7)),
     )
     missed = [figure for figure in measured if figure.verdict == "missed"]
