@@ -60,7 +60,7 @@ def create(
             output_expires_after=keep,
             request_id=repeatable,
         )
-    call.output.item(batch)
+    call.output.created("batch", batch.id, batch)
 
 
 @batches.command("list")
@@ -112,4 +112,4 @@ def retry(
             completion_window=window,
             request_id=repeatable,
         )
-    call.output.item(answer)
+    call.output.created("batch", answer.batch.id, answer)

@@ -53,7 +53,7 @@ def upload(
             jsonl_check=JSONL_CHECK_OFF if no_check else JSONL_CHECK_UNSPECIFIED,
             wait_until_processed=wait,
         )
-    call.output.item(answer.file)
+    call.output.created("file", answer.file.id, answer.file)
 
 
 @files.command("list")

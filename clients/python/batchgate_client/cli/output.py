@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from batchgate_client.cli.standard_output import names_if_lost
 from batchgate_client.cli.wording import printable, value_text
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ class Output:
             self.raw(json_text(message))
         else:
             self.facts(facts_of(message))
+
+    def created(self, what: str, id_: str, message: "Message") -> None:
+        """As `item`, for something new and perhaps paid: its id is never lost."""
+        with names_if_lost(what, id_):
+            self.item(message)
 
     def items(
         self, messages: Iterable["Message"], columns: Sequence[str], *, nothing: str = "none"

@@ -16,6 +16,7 @@ from batchgate_client.cli.results import results
 from batchgate_client.cli.run import EPILOG, run
 from batchgate_client.cli.sandbox import sandbox
 from batchgate_client.cli.serve import serve
+from batchgate_client.cli.standard_output import guarded
 from batchgate_client.cli.submit import submit
 from batchgate_client.cli.watch import watch
 
@@ -65,4 +66,5 @@ def main() -> None:
     """Run the program with the arguments of this process."""
     # gRPC's own log lines are for its developers; the variable brings them back.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    app(prog_name="batchgate")
+    with guarded():
+        app(prog_name="batchgate")

@@ -125,5 +125,5 @@ def submit(
             output_expires_after=keep_output,
             request_id=repeatable,
         )
-    call.output.item(answer)
+    call.output.created("batch", answer.batch.id, answer)
     call.output.note(f"follow it with: batchgate watch {answer.batch.id}")
