@@ -61,20 +61,21 @@ def three(here: Path) -> None:
 
 
 @pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("force", [(), ("--force",)])
 async def test_results_that_do_not_come_are_looked_for_again(
-    batchgate: Cli, account: Account, here: Path
+    batchgate: Cli, account: Account, here: Path, force: tuple[str, ...]
 ) -> None:
     """The same command goes on with the same batch, and pays nothing twice."""
     await says(account, counts=(3, 3, 0))
     for _ in range(2):
-        done = await batchgate("run", INPUT)
+        done = await batchgate("run", INPUT, *force)
         assert done.code == 1
         assert "RESULTS_MISSING" in done.stderr
         assert "create nothing anew" in done.stderr
         assert "so does the same command" in done.stderr
         assert (here / f"{OUT}.resume").exists()
     await account.mend()
-    done = await batchgate("run", INPUT)
+    done = await batchgate("run", INPUT, *force)
     assert done.code == 0, done.stderr
     assert len((here / OUT).read_text().splitlines()) == 3
     assert not (here / f"{OUT}.resume").exists()

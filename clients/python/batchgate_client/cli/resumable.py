@@ -216,6 +216,22 @@ def earlier(file: ResultsFile) -> Record | None:
     return known
 
 
+def paid_for(file: ResultsFile, input_sha256: str) -> Record | None:
+    """The record of a creation from this input, which nobody wants to pay for twice.
+
+    Its rows are read anew where the file has fewer than the record says.
+    """
+    try:
+        known = msgspec.json.decode(record_path(file.path).read_bytes(), type=Record)
+    except (OSError, msgspec.DecodeError):
+        return None
+    if not file.can_resume or not known.creation or known.creation.input_sha256 != input_sha256:
+        return None
+    if file.path.stat().st_size < known.size_bytes:
+        known.resume_token, known.size_bytes, known.tally = "", 0, Tally()
+    return known
+
+
 def found_for(batch_id: str) -> Path:
     """The one file in this directory that broke off while it was written for a batch.
 

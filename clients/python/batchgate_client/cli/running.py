@@ -38,6 +38,7 @@ from batchgate_client.cli.resumable import (
     ResultsFile,
     earlier,
     opened,
+    paid_for,
     record_path,
 )
 from batchgate_client.cli.summary import summarize
@@ -120,7 +121,8 @@ class Run:
 
     def _begun(self, file: ResultsFile, report: UploadReport) -> Creation:
         """What is known of this run; nothing new if it was begun before."""
-        known = None if self._plan.force else earlier(file)
+        # Forced or not: the same command never creates a second batch of what is under way.
+        known = paid_for(file, report.sha256) if self._plan.force else earlier(file)
         if known is None:
             creation = Creation(input_sha256=report.sha256, request_id=uuid.uuid4().hex)
             file.begin(Record(creation=creation))
@@ -213,7 +215,7 @@ class Run:
         if not batch_id:
             return [
                 f"{creation.file_id} is uploaded, and a batch of it may be there already",
-                "the same command goes on: it finds that batch, or creates it; --force begins anew",
+                "the same command goes on: it finds that batch, or creates it",
             ]
         resume = ("--out", file.path, "--resume") if file.can_resume else ("--wait",)
         return [
