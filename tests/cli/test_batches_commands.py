@@ -170,3 +170,15 @@ async def test_what_a_terminal_would_obey_is_not_printed(batchgate: Cli, here: P
     listed = await batchgate("files", "list")
     assert uploaded.code == listed.code == 0
     assert "\x1b" not in uploaded.stdout + listed.stdout
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
+async def test_a_list_that_stops_says_so(batchgate: Cli, quick: Gateway, form: list[str]) -> None:
+    for _ in range(3):
+        await created(quick, line("a"), metadata={"sandbox_outcome": "stalled"})
+    for kind in ("batches", "files"):
+        some = await batchgate(kind, "list", "--limit", "2", *form)
+        assert some.stderr == "2 shown; more with --limit\n"
+        assert len(some.stdout.splitlines()) == (2 if form else 3)
+        for limit in ("3", "0"):
+            assert (await batchgate(kind, "list", "--limit", limit, *form)).stderr == ""

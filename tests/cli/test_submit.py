@@ -106,6 +106,17 @@ async def test_what_comes_next(batchgate: Cli, reviews: Path) -> None:
     assert submitted.stderr == f"follow it with: batchgate watch {batch_id}\n"
 
 
+async def test_what_comes_next_at_another_provider(batchgate: Cli, reviews: Path) -> None:
+    options = ("--column", "text", "--model", "gpt-4o-mini", "--provider", "azure")
+    submitted = await batchgate("submit", "--csv", reviews, *options)
+    assert submitted.code == 0, submitted.stderr
+    words = submitted.stderr.removeprefix("follow it with: batchgate ").split()
+    assert words[0] == "watch"
+    assert words[2:] == ["--provider", "azure"]
+    watched = await batchgate(*words)
+    assert watched.code in (0, 3), watched.stderr
+
+
 async def test_twice_under_one_id(batchgate: Cli, reviews: Path, account: Account) -> None:
     command = ("submit", "--csv", reviews, "--column", "text", "--model", "m", "--json")
     first, again = [await batchgate(*command, "--request-id", "Monday") for _ in range(2)]

@@ -133,3 +133,19 @@ async def test_lines_of_json_have_no_bar_among_them(quick: Gateway, here: Path) 
     assert code == 0
     assert ESCAPE not in shown
     assert all(json.loads(one)["event"] for one in shown.splitlines())
+
+
+@pytest.mark.parametrize("columns", [80, 120, 250])
+async def test_an_id_is_never_folded(quick: Gateway, here: Path, columns: int) -> None:
+    batches = [await created(quick, line("a")) for _ in range(2)]
+    for command in (["list"], ["get", batches[0].id]):
+        code, shown, _ = await on_a_terminal(
+            "batches", *command, here=here, address=quick.address, columns=columns
+        )
+        assert code == 0
+        lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).splitlines()
+        for one in batches[: 2 if command == ["list"] else 1]:
+            for text in (one.id, one.input_file_id, one.endpoint):
+                assert any(text in shown_line for shown_line in lines), text
+            if command == ["list"] and columns < 250:
+                assert max(map(len, lines)) <= columns

@@ -14,7 +14,6 @@ from batchgate_client.cli.options import (
     RequestId,
     Window,
     labels,
-    limited,
     seconds,
 )
 from batchgate_client.cli.results import results
@@ -68,7 +67,7 @@ def create(
 def list_batches(call: Call, *, limit: Limit = 50) -> None:
     """List batches, newest first."""
     with call.connection.client() as client:
-        call.output.items(limited(client.list_batches(), limit), COLUMNS, nothing="no batches")
+        call.output.items(client.list_batches(), COLUMNS, limit=limit, nothing="no batches")
 
 
 @batches.command()

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from batchgate_client.cli.call import Call, calls
-from batchgate_client.cli.options import ExpiresAfter, Force, Limit, limited, seconds
+from batchgate_client.cli.options import ExpiresAfter, Force, Limit, seconds
 from batchgate_client.cli.wording import size_text
 
 files = typer.Typer(help="Files that a provider keeps.", no_args_is_help=True)
@@ -68,8 +68,8 @@ def list_files(
 ) -> None:
     """List files, newest first."""
     with call.connection.client() as client:
-        found = limited(client.list_files(purpose=purpose), limit)
-        call.output.items(found, COLUMNS, nothing="no files")
+        found = client.list_files(purpose=purpose)
+        call.output.items(found, COLUMNS, limit=limit, nothing="no files")
 
 
 @files.command()

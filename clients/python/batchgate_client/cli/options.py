@@ -1,15 +1,12 @@
 """Options that several commands have, and what their values mean."""
 
 import re
-from collections.abc import Iterable, Iterator
-from itertools import islice
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from batchgate_client.cli.failures import UNUSABLE, failure
 
-T = TypeVar("T")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DURATION = re.compile(r"(\d+)([smhd]?)")
 
@@ -86,8 +83,3 @@ def labels(given: list[str] | None) -> dict[str, str]:
             raise failure(f"--metadata {key} is given twice", code=UNUSABLE)
         pairs[key] = value
     return pairs
-
-
-def limited(items: Iterable[T], limit: int) -> Iterator[T]:
-    """The first `limit` of them, or all."""
-    return islice(items, limit or None)

@@ -8,10 +8,12 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -44,32 +46,32 @@ class Output:
             self.item(message)
 
     def items(
-        self, messages: Iterable["Message"], columns: Sequence[str], *, nothing: str = "none"
+        self,
+        messages: Iterable["Message"],
+        columns: Sequence[str],
+        *,
+        limit: int = 0,
+        nothing: str = "none",
     ) -> None:
-        """Many messages: a table of these fields (dots lead into messages), or JSON lines."""
+        """Many messages: a table of these fields (dots lead into messages), or JSON lines.
+
+        Of more than `limit` only so many, and a word that there are more.
+        """
+        rest = iter(messages)
+        found = islice(rest, limit or None)
         if self.as_json:
-            for message in messages:
+            for message in found:
                 self.raw(json_text(message))
-            return
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in columns:
-            # A narrow terminal folds a text rather than to cut it off: ids are there to be copied.
-            table.add_column(column.rpartition(".")[2], overflow="fold")
-        for message in messages:
-            table.add_row(*(Text(_field_text(message, column)) for column in columns))
-        if table.row_count:
-            _print(table)
+        elif rows := [[_field_text(one, column) for column in columns] for one in found]:
+            _print_rows([column.rpartition(".")[2] for column in columns], rows)
         else:
             self.note(nothing)
+        if limit and next(rest, None) is not None:
+            typer.echo(f"{limit:,} shown; more with --limit", err=True)
 
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         """Names and values, a line each."""
-        table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_column(style="bold", no_wrap=True)
-        table.add_column(overflow="fold")
-        for name, text in facts:
-            table.add_row(name, Text(text))
-        _print(table)
+        _print(_fact_table(facts))
 
     def raw(self, line: str) -> None:
         """A line of JSON."""
@@ -132,12 +134,40 @@ def _field_text(message: "Message", path: str) -> str:
     return value_text(field, getattr(message, name))
 
 
-def _print(table: Table) -> None:
+def _print_rows(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table; where a terminal is too narrow for its lines, a block for each row.
+
+    So ids, which are there to be copied, stand whole on a line.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*map(Text, row))
     console = Console(highlight=False)
-    if console.is_terminal:
-        console.print(table)
+    unbounded = console.options.update(width=UNBOUNDED)
+    width = Measurement.get(console, unbounded, table).maximum
+    if not console.is_terminal or width <= console.width:
+        _print(table)
         return
-    console.width = UNBOUNDED
+    for row in rows:
+        if row is not rows[0]:
+            sys.stdout.write("\n")
+        _print(_fact_table((name, text) for name, text in zip(names, row, strict=True) if text))
+
+
+def _fact_table(facts: Iterable[tuple[str, str]]) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for name, text in facts:
+        table.add_row(name, Text(text))
+    return table
+
+
+def _print(table: Table) -> None:
+    """Never folded: a terminal breaks a line without breaking what is copied from it."""
+    console = Console(highlight=False, width=UNBOUNDED)
     with console.capture() as capture:
         console.print(table)
     for line in capture.get().splitlines():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from batchgate_client.cli import again
 from batchgate_client.cli.call import Call, calls
 from batchgate_client.cli.failures import UNUSABLE, failure
 from batchgate_client.cli.options import (
@@ -126,4 +127,5 @@ def submit(
             request_id=repeatable,
         )
     call.output.created("batch", answer.batch.id, answer)
-    call.output.note(f"follow it with: batchgate watch {answer.batch.id}")
+    line = again.command(call.connection, "watch", answer.batch.id)
+    call.output.note(f"follow it with: {line}")
