@@ -51,6 +51,29 @@ async def test_whole_lines(batchgate: Cli, quick: Gateway, here: Path) -> None:
     assert [one["custom_id"] for one in await sent(quick, submitted)] == ["ü", "b"]
 
 
+async def test_a_byte_order_mark(batchgate: Cli, quick: Gateway, here: Path) -> None:
+    (here / "marked.jsonl").write_text('{"input": "a"}\n{"input": "b"}\n', encoding="utf-8-sig")
+    options = ("--endpoint", "/v1/embeddings", "--model", "x", "--json")
+    submitted = await batchgate("submit", "marked.jsonl", *options)
+    assert [one["body"]["input"] for one in await sent(quick, submitted)] == ["a", "b"]
+
+
+async def test_a_long_cell(batchgate: Cli, quick: Gateway, here: Path) -> None:
+    prompt = "ü" * 200_000
+    (here / "long.csv").write_text(f"text\n{prompt}\n", encoding="utf-8")
+    options = ("--column", "text", "--model", "m", "--json")
+    (only,) = await sent(quick, await batchgate("submit", "--csv", "long.csv", *options))
+    assert only["body"]["messages"][0]["content"] == prompt
+
+
+async def test_a_row_too_large_for_a_message(batchgate: Cli, here: Path, account: Account) -> None:
+    (here / "large.jsonl").write_text(json.dumps({"input": "x" * 5_000_000}) + "\n")
+    refused = await batchgate("submit", "large.jsonl", "--model", "m")
+    assert (refused.code, refused.stdout) == (2, "")
+    assert "put the rows into a batch file: see `batchgate run`" in refused.stderr
+    assert await batch_count(account) == 0
+
+
 async def test_a_table_and_a_template(batchgate: Cli, quick: Gateway, reviews: Path) -> None:
     submitted = await batchgate(
         *("submit", "--csv", reviews, "--id-column", "number", "--model", "gpt-4o-mini"),
@@ -173,6 +196,10 @@ async def test_twice_under_one_id(batchgate: Cli, reviews: Path, account: Accoun
         (["empty.jsonl"], "empty.jsonl: is empty; a batch needs a line for each request"),
         (["list.jsonl"], "list.jsonl:2: is no JSON object in UTF-8"),
         (["number.jsonl"], "number.jsonl:1: custom_id must be a string"),
+        (
+            ["--csv", "ids.csv", "--column", "b", "--id-column", "a"],
+            "ids.csv:3: has no id in 'a'",
+        ),
         (["url.jsonl"], "url.jsonl:1: its url is not --endpoint /v1/chat/completions"),
     ],
 )
@@ -190,6 +217,7 @@ async def test_what_is_refused(
         "latin.csv": b"a\n\xe4\n",
         "quote.csv": b'a\n"never ended\n',
         "head.csv": b"a,b\n",
+        "ids.csv": b"a,b\n1,2\n,3\n",
         "blank.jsonl": b"\n\n",
         "empty.jsonl": b"",
         "list.jsonl": b'{"messages": []}\n[]\n',

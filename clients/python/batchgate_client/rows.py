@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, TypeAlias
 
 from batchgate.v1 import batch_service_pb2 as pb
@@ -16,16 +17,25 @@ def batch_line(row: Row) -> pb.BatchLine:
     """A row as the contract has it.
 
     Raises:
-        ValueError: It lacks a member, or has one too many.
-        TypeError: Its body is no JSON.
+        ValueError: It lacks a member, or has one too many; its id is empty; its body has a NaN.
+        TypeError: Its id is neither a string nor an integer; its body is no JSON.
     """
     if isinstance(row, pb.BatchLine):
         return row
     if set(row) != {"custom_id", "body"}:
         raise ValueError(f"a row has the members custom_id and body, not {', '.join(sorted(row))}")
     body = row["body"]
-    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)
-    return pb.BatchLine(custom_id=str(row["custom_id"]), body_json=text)
+    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, allow_nan=False)
+    return pb.BatchLine(custom_id=_id(row["custom_id"]), body_json=text)
+
+
+def _id(given: object) -> str:
+    # An id of a table's empty cell or of a column of floats would come back as "nan" or "7.0".
+    if isinstance(given, bool) or not isinstance(given, str | Integral):
+        raise TypeError(f"a row's custom_id is a string or an integer, not {given!r}")
+    if given == "":
+        raise ValueError("a row's custom_id is empty")
+    return str(given)
 
 
 class Packer:

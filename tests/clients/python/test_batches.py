@@ -88,6 +88,32 @@ async def test_a_row_of_another_form_is_told_and_nothing_is_created(
     assert await account.file_ids() == []
 
 
+@pytest.mark.parametrize(
+    ("custom_id", "said"),
+    [
+        (float("nan"), "a string or an integer, not nan"),
+        (None, "a string or an integer, not None"),
+        (7.0, "a string or an integer, not 7.0"),
+        (True, "a string or an integer, not True"),
+        ("", "custom_id is empty"),
+    ],
+)
+async def test_an_id_that_is_none_is_refused_here(
+    client: Any, account: Account, custom_id: object, said: str
+) -> None:
+    rows_ = [{"custom_id": "a", "body": BODY}, {"custom_id": custom_id, "body": BODY}]
+    with pytest.raises((TypeError, ValueError), match=said):
+        await client.submit_batch(rows_, endpoint=ENDPOINT)
+    assert await account.file_ids() == []
+
+
+async def test_a_body_with_a_nan_is_refused_here(client: Any, account: Account) -> None:
+    row = {"custom_id": "a", "body": {**BODY, "temperature": float("nan")}}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        await client.submit_batch([row], endpoint=ENDPOINT)
+    assert await account.file_ids() == []
+
+
 async def test_faulty_rows_come_one_by_one(client: Any) -> None:
     with pytest.raises(InvalidJsonl) as caught:
         await client.submit_batch(

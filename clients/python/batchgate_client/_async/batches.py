@@ -168,6 +168,7 @@ class AsyncBatchCalls(AsyncCalls):
 
         Raises:
             InvalidJsonl: Rows are faulty; nothing was created.
+            TypeError, ValueError: A row is none, or its id is neither a string nor an integer.
             OutcomeUnknown: It may have been created.
         """
         submission = pb.SubmitBatchMetadata(

@@ -166,6 +166,7 @@ class BatchCalls(Calls):
 
         Raises:
             InvalidJsonl: Rows are faulty; nothing was created.
+            TypeError, ValueError: A row is none, or its id is neither a string nor an integer.
             OutcomeUnknown: It may have been created.
         """
         submission = pb.SubmitBatchMetadata(

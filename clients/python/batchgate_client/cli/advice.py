@@ -40,6 +40,8 @@ AS_GIVEN = {
     grpc.StatusCode.OUT_OF_RANGE,
     grpc.StatusCode.UNIMPLEMENTED,
 }
+# The word of gRPC itself, which gives no reason.
+TOO_LARGE = "SERVER: Received message larger than max"
 MOST_VIOLATIONS = 20
 # What may have happened although no answer says so.
 UNCLEAR = {
@@ -64,7 +66,16 @@ def exit_code(error: BatchgateError) -> int:
     """Whether it went wrong on the way, or cannot be carried out as given."""
     if error.reason == "RESULTS_MISSING":
         return FAILED  # With time, they may come.
-    return UNUSABLE if error.code in AS_GIVEN else FAILED
+    return UNUSABLE if error.code in AS_GIVEN or _is_too_large(error) else FAILED
+
+
+def _is_too_large(error: BatchgateError) -> bool:
+    """Whether the gateway's gRPC refused a message, before anything of ours saw it."""
+    return (
+        error.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        and not error.reason
+        and TOO_LARGE in error.message
+    )
 
 
 def lines(error: BatchgateError, connection: Connection, client: Client) -> Iterator[str]:
@@ -98,6 +109,8 @@ def _advice(error: BatchgateError, connection: Connection, client: Client) -> It
         yield from _near(client, connection.provider)
     elif error.reason in ADVICE:
         yield ADVICE[error.reason]
+    elif _is_too_large(error):
+        yield "a row is too large for a message; put the rows into a batch file: see `batchgate run`"
     elif error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
         limit = "its time" if connection.timeout is None else f"{connection.timeout:g} s"
         yield f"it took longer than {limit}; raise --timeout"

@@ -1,5 +1,6 @@
 """Rows of a batch from a file of JSON lines: bodies, or whole lines of a batch file."""
 
+import codecs
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +26,9 @@ def jsonl_rows(path: Path, *, endpoint: str) -> Iterator[BatchLine]:
         typer.Exit: the file or a line is not as it should be.
     """
     with open_input(path) as file:
-        for number, line in enumerate(file, start=1):
+        for number, whole in enumerate(file, start=1):
+            # Some editors begin a file with the mark.
+            line = whole.removeprefix(codecs.BOM_UTF8) if number == 1 else whole
             if line.strip():
                 yield _row(line, number, endpoint=endpoint, where=f"{path}:{number}")
 

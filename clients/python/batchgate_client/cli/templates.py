@@ -11,6 +11,8 @@ from batchgate_client.cli.failures import UNUSABLE, failure, file_failure
 
 # `{{` and `}}` are braces, `{name}` is a column's value; other braces are a mistake.
 PLACE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+# Python takes 131,072 characters unless it is told; prompts may be longer.
+LONGEST_CELL = 2**31 - 1
 CHAT = "/v1/chat/completions"
 
 
@@ -55,6 +57,7 @@ def csv_rows(
     if make is None:
         known = ", ".join(f"/v1{name}" for name in BODIES)
         raise failure(f"--csv makes bodies for {known}, not for {endpoint}", code=UNUSABLE)
+    csv.field_size_limit(LONGEST_CELL)
     try:
         # With the byte order mark that spreadsheets write.
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -67,6 +70,9 @@ def csv_rows(
             for number, values in enumerate(_whole(reader, header, path), start=1):
                 row = dict(zip(header, values, strict=True))
                 custom_id = row[id_column] if id_column else f"row-{number}"
+                if not custom_id:
+                    where = f"{path}:{reader.line_num}"
+                    raise failure(f"{where}: has no id in {id_column!r}", code=UNUSABLE)
                 yield {"custom_id": custom_id, "body": make(render(row), system)}
     except OSError as error:
         raise file_failure(error) from None
