@@ -242,7 +242,8 @@ async def test_refusals_for_want_of_connections(
 
 async def test_refusals_of_one_too_many(observed: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(observed.application._admission, "_is_full", lambda: True)
+        patched.setattr(observed.application._admission, "is_full", lambda: True)
+        patched.setattr(observed.application._admission, "_is_too_much", lambda _: True)
         assert (await failed(observed, "ListFiles")).reason == "GATEWAY_OVERLOADED"
     metrics = await scrape(observed)
     assert metrics.value("batchgate_limit_refusals_total", limit="overload", caller="") == 1

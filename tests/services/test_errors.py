@@ -141,7 +141,8 @@ async def test_retry_after_as_a_date_is_the_time_until_then(
     await fail(account, "GetBatch", kind="answer", status=429, headers={"Retry-After": when})
     failure = await failed(gateway, "GetBatch")
     assert failure.retry_seconds is not None
-    assert 60 < failure.retry_seconds <= 100
+    # It is held against the answer's own Date, which a server may renew once a second only.
+    assert 60 < failure.retry_seconds <= 102
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """How the Python client reaches the gateway, who it says that it is, and what it does without one."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import grpc
@@ -125,37 +126,45 @@ async def test_tokens_go_along_with_the_stubs_too(
     await asyncio.to_thread(asked)
 
 
-async def test_an_async_client_of_a_module_works_in_each_loop(
-    open_gateway: OpenGateway, account: Account
-) -> None:
-    gateway = await open_gateway({"providers": profiles(account)})
+# Programs of their own: gRPC has one poller for all loops of a process, and would call those that are
+# closed here in another test.
+IN_EACH_LOOP = """
+client = AsyncClient(sys.argv[1])  # As at a module's top: no loop runs yet.
+assert asyncio.run(client.health())
+assert asyncio.run(client.health())
 
-    def elsewhere() -> None:
-        # As at a module's top: no loop runs yet.
-        client = AsyncClient(gateway.address)
-        assert asyncio.run(client.health())
-        assert asyncio.run(client.health())
+async def closed():
+    assert await client.health()
+    await client.close()
+    try:
+        await client.health()
+    except RuntimeError as error:
+        return "closed" in str(error)
 
-        async def closed() -> bool:
-            healthy = await client.health()
-            await client.close()
-            with pytest.raises(RuntimeError, match="closed"):
-                await client.health()
-            return healthy
-
-        assert asyncio.run(closed())
-
-    await asyncio.to_thread(elsewhere)
-
-
-async def test_an_async_client_in_two_loops_at_once(
-    open_gateway: OpenGateway, account: Account
-) -> None:
-    gateway = await open_gateway({"providers": profiles(account)})
-    async with AsyncClient(gateway.address) as client:
+assert asyncio.run(closed())
+"""
+IN_TWO_LOOPS = """
+async def main():
+    async with AsyncClient(sys.argv[1]) as client:
         own = asyncio.create_task(client.health())
         assert await asyncio.to_thread(lambda: asyncio.run(client.health()))
         assert await own
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("program", [IN_EACH_LOOP, IN_TWO_LOOPS], ids=["each", "two at once"])
+async def test_an_async_client_works_in_any_loop(
+    open_gateway: OpenGateway, account: Account, program: str
+) -> None:
+    gateway = await open_gateway({"providers": profiles(account)})
+    source = f"import asyncio, sys\nfrom batchgate_client import AsyncClient\n{program}"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", source, gateway.address, stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
 
 
 def test_no_secret_is_shown() -> None:
