@@ -1,6 +1,7 @@
 """One line of a provider's file, and its row."""
 
 import json
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from batchgate.v1 import batch_pb2
 from batchgate.v1 import batch_service_pb2 as pb
 from batchgate_server.translation.results import add_result, read_line
+from tests import hostile
 
 CHAT = {
     "id": "chatcmpl-1",
@@ -117,11 +119,23 @@ def test_no_body(custom_id: str, body: str) -> None:
 
 
 def test_a_body_that_is_too_much_for_its_model_is_given_all_the_same() -> None:
-    body = f'{{"model": 5, "digits": {"9" * 5000}}}'
+    body = f'{{"model": 5, "usage": {{"digits": {"9" * 5000}}}}}'
     result = row_of(f'{{"response": {{"status_code": 200, "body": {body}}}}}'.encode())
     assert result.response.body_json == body
     assert result.succeeded
     assert result.model == ""
+
+
+def test_what_is_not_looked_at_is_not_built() -> None:
+    """Python refuses so many digits, and takes seconds for so many lists."""
+    lists = hostile.value("half a pair, then nested lists", 4 * 1024 * 1024).decode()
+    body = f'{{"model": 5, "digits": {"9" * 5000}, "x": {lists}}}'
+    began = thread_time()
+    result = row_of(f'{{"response": {{"status_code": 200, "body": {body}}}}}'.encode())
+    assert thread_time() - began < 1
+    assert result.response.body_json == body
+    assert result.succeeded
+    assert result.model == "5"
 
 
 @pytest.mark.parametrize("body", [[1], "text", 5, True])

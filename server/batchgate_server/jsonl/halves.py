@@ -19,7 +19,11 @@ PAIR, SET_ASIDE = b"\\\\", b"\xff\xff"
 _HIGH = rb"\\u[dD][89abAB][0-9a-fA-F][0-9a-fA-F]"
 _LOW = rb"\\u[dD][c-fC-F][0-9a-fA-F][0-9a-fA-F]"
 # A first half is never the second one of a pair, so that neighbours tell all.
-_HALF = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
+# Begins with what is literal, which is searched for several times as fast.
+_HALF = re.compile(
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F][0-9a-fA-F](?!%b)"
+    rb"|(?<!%b\\u[dD])[c-fC-F][0-9a-fA-F][0-9a-fA-F])" % (_LOW, _HIGH)
+)
 _ENDS_HIGH = re.compile(_HIGH)
 _REPLACEMENT = rb"\\ufffd"
 _ESCAPE = len(rb"\ud83c")

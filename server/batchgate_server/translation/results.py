@@ -23,6 +23,7 @@ from batchgate_server.rest.models import (
     whole_number,
 )
 from batchgate_server.translation.batches import usage_message
+from batchgate_server.translation.members import members_of
 
 UNREADABLE = "unreadable_line"
 MISSING = "missing_result"
@@ -326,7 +327,7 @@ def _read_leniently(line: bytes) -> ResultLine:
     except UnicodeDecodeError:
         content, why = line.decode(errors="replace"), "is not UTF-8"
     try:
-        members = _members(content.removeprefix(BYTE_ORDER_MARK))
+        members = members_of(content.removeprefix(BYTE_ORDER_MARK))
         custom_id = _value(members.get("custom_id"))
         # As it is, halves of surrogate pairs included: two ids must not become one.
         named = custom_id if isinstance(custom_id, str) else text(custom_id)
@@ -346,7 +347,7 @@ def _response(member: str | None) -> ResultResponse | None:
         return None
     if not member.startswith("{"):
         return ResultResponse(body=Raw(member.encode()))
-    members = _members(member)
+    members = members_of(member)
     status = whole_number(_value(members.get("status_code"))) or 0
     body = members.get("body", "")
     return ResultResponse(
@@ -386,7 +387,7 @@ def _fill_leniently(row: batch_service_pb2.BatchResult, body: bytes) -> None:
 def _lenient_members(body: bytes) -> dict[str, Any]:
     """The members of a body that are looked at; none where it cannot be read."""
     try:
-        members = _members(body.decode())
+        members = members_of(body.decode())
         return {name: _value(members.get(name)) for name in ("object", "status", "model", "usage")}
     except (ValueError, RecursionError):
         return {}
@@ -405,41 +406,3 @@ def _named_in(head: bytes) -> str:
 
 def _value(member: str | None) -> Any:  # noqa: ANN401 - JSON is any value
     return None if member is None else _json.decode(member)
-
-
-def _members(content: str) -> dict[str, str]:
-    """The members of a JSON object, each value as the text that it is.
-
-    Raises:
-        ValueError: it is not a JSON object.
-    """
-    place = _skip(content, 0)
-    if content[place : place + 1] != "{":
-        raise ValueError("not an object")
-    members: dict[str, str] = {}
-    place = _skip(content, place + 1)
-    while content[place : place + 1] != "}":
-        if members:
-            place = _expect(",", content, place)
-        name, place = _json.raw_decode(content, place)
-        if not isinstance(name, str):
-            raise ValueError("a name that is no string")  # noqa: TRY004 - a fault of the text
-        begin = _expect(":", content, _skip(content, place))
-        _, place = _json.raw_decode(content, begin)
-        members[name] = content[begin:place]
-        place = _skip(content, place)
-    if _skip(content, place + 1) != len(content):
-        raise ValueError("more than an object")
-    return members
-
-
-def _expect(mark: str, content: str, place: int) -> int:
-    if content[place : place + 1] != mark:
-        raise ValueError(f"no {mark}")
-    return _skip(content, place + 1)
-
-
-def _skip(content: str, place: int) -> int:
-    while content[place : place + 1] in {" ", "\t", "\r", "\n"}:
-        place += 1
-    return place
