@@ -1,6 +1,7 @@
 """A standard output that is full, closed or has lost its reader: a word, an exit code, no id lost."""
 
 import asyncio
+import json
 import os
 import re
 import sys
@@ -122,3 +123,57 @@ async def test_a_run_has_told_its_id_already(
     assert re.search(r"^created +batch_\S+$", errors, re.MULTILINE)
     assert "Traceback" not in errors
     assert len((here / "requests.results.jsonl").read_text().splitlines()) == 4
+
+
+POSIX = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+UNNAMED = os.fsdecode(b"r\xff.jsonl")
+OPTIONS = ["--metadata", "team=grün 🌱", "--json"]
+
+
+async def told(*arguments: str, here: Path, address: str, **more: str) -> tuple[int, str, str]:
+    """The exit code and what a command says in an environment of few characters."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-c", MAIN),
+        *map(os.fsencode, arguments),
+        cwd=here,
+        env=variables(BATCHGATE_ADDRESS=address, **more),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await asyncio.wait_for(process.communicate(), SECONDS)
+    assert process.returncode is not None
+    return process.returncode, output.decode(), errors.decode()
+
+
+@pytest.mark.parametrize("name", ["grün.jsonl", UNNAMED], ids=["utf-8", "bytes"])
+@pytest.mark.parametrize("more", [{}, POSIX], ids=["utf-8", "ascii"])
+@pytest.mark.parametrize("command", ["upload", "submit", "run", "check"])
+async def test_names_and_texts_beyond_the_encoding(
+    quick: Gateway, *, here: Path, requests: Path, name: str, command: str, more: dict[str, str]
+) -> None:
+    requests.rename(here / name)
+    words = {
+        "upload": ["files", "upload", name, "--json"],
+        "submit": ["submit", name, *OPTIONS],
+        "run": ["run", name, *OPTIONS],
+        "check": ["check", name],
+    }[command]
+    code, output, errors = await told(*words, here=here, address=quick.address, **more)
+    assert "Traceback" not in errors, errors
+    assert code == (3 if command == "run" else 0), errors
+    if command == "check":
+        assert "no faults" in output
+        return
+    answer = json.loads(output)
+    if command == "upload":
+        assert answer["filename"] == name.encode(errors="surrogateescape").decode(errors="replace")
+    else:
+        assert answer["batch"]["metadata"]["team"] == "grün 🌱"
+
+
+async def test_a_text_that_is_not_utf8(quick: Gateway, here: Path) -> None:
+    words = ("batches", "get", os.fsdecode(b"batch_\xff"))
+    code, output, errors = await told(*words, here=here, address=quick.address)
+    assert (code, output, errors) == (2, "", "batchgate: batch-id: is not UTF-8\n")

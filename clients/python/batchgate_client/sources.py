@@ -33,12 +33,19 @@ def known_of(source: object) -> Known:
             found = path.stat()
             # Of a pipe the size says nothing.
             regular = stat.S_ISREG(found.st_mode)
-            return Known(filename=path.name, size_bytes=found.st_size if regular else None)
+            return Known(
+                filename=sendable(path.name), size_bytes=found.st_size if regular else None
+            )
         case bytes() | bytearray() | memoryview():
             digest = hashlib.sha256(source).hexdigest()
             return Known(size_bytes=memoryview(source).nbytes, sha256=digest)
     name = getattr(source, "name", "")
-    return Known(filename=Path(name).name if isinstance(name, str) else "")
+    return Known(filename=sendable(Path(name).name) if isinstance(name, str) else "")
+
+
+def sendable(name: str) -> str:
+    """A file's name as text: what Python could not decode is UTF-8 after all, or a replacement."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def slices(content: bytes | bytearray | memoryview, size: int) -> Iterator[bytes]:

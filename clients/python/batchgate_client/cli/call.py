@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, get_type_hints
 
 from batchgate_client.cli.connection import Connection
-from batchgate_client.cli.failures import INTERRUPTED, failure, interruptible
+from batchgate_client.cli.failures import INTERRUPTED, UNUSABLE, failure, interruptible
 from batchgate_client.cli.output import Output
 from batchgate_client.cli.progress import Steps
 
@@ -72,6 +72,7 @@ def calls(command: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(**given: Any) -> None:  # noqa: ANN401 - whatever Typer parsed
+        given = {name: _decoded(name, one) for name, one in given.items()}
         connection = Connection(**{one.name: given.pop(one.name) for one in FIELDS})
         call = Call(connection, Output(as_json=connection.json))
         # Typer has parsed them by the very signature of the command.
@@ -85,3 +86,19 @@ def calls(command: Callable[Concatenate[Call, P], None]) -> Callable[..., None]:
     run.__annotations__ = {one.name: one.annotation for one in (*own, *shared)}
     run.__signature__ = inspect.Signature([*own, *shared])  # type: ignore[attr-defined]
     return run
+
+
+def _decoded(name: str, given: Any) -> Any:  # noqa: ANN401 - whatever Typer parsed
+    """Texts that the environment's encoding could not read, as the UTF-8 that they are.
+
+    Paths stay as they are: so they name their files.
+    """
+    if isinstance(given, list):
+        return [_decoded(name, one) for one in given]
+    if type(given) is not str:
+        return given
+    try:
+        return given.encode("utf-8", "surrogateescape").decode()
+    except UnicodeDecodeError:
+        # Not the text itself, which may be a token.
+        raise failure(f"{name.replace('_', '-')}: is not UTF-8", code=UNUSABLE) from None

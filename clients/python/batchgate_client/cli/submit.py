@@ -87,6 +87,7 @@ def submit(
     # Here, since protobuf is slow to import.
     from batchgate_client.cli.bodies import jsonl_rows  # noqa: PLC0415
     from batchgate_client.cli.templates import csv_rows  # noqa: PLC0415
+    from batchgate_client.sources import sendable  # noqa: PLC0415
 
     if (file is None) == (csv is None):
         raise failure("give either a file of JSON lines, or --csv", code=UNUSABLE)
@@ -121,7 +122,7 @@ def submit(
             model=model,
             metadata=pairs,
             completion_window=window,
-            filename=f"{(file or csv or Path('batch')).stem}.jsonl",
+            filename=sendable(f"{(file or csv or Path('batch')).stem}.jsonl"),
             input_expires_after=keep,
             output_expires_after=keep_output,
             request_id=repeatable,
