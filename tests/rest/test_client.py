@@ -22,8 +22,9 @@ from batchgate_server.errors import (
     ProviderUnreachable,
 )
 from batchgate_server.rest.breaker import Breaker, Limits
-from batchgate_server.rest.client import MAX_ANSWER_BYTES, Endpoint, RestClient
+from batchgate_server.rest.client import Endpoint, RestClient
 from batchgate_server.rest.credential import Proof
+from batchgate_server.rest.listing import MAX_OBJECT_BYTES
 from batchgate_server.rest.models import RestBatch
 from batchgate_server.rest.retrying import Retries
 from batchgate_server.rest.secrets import cleaner
@@ -205,7 +206,7 @@ async def test_a_body_of_50_mb_is_not_read_to_its_end(creates: bool) -> None:
 
     error = await failed(answering(endless()), creates=creates)
     assert isinstance(error, OutcomeUnknown if creates else ProviderBadResponse)
-    assert handed_out <= MAX_ANSWER_BYTES + MEGABYTE
+    assert handed_out <= MAX_OBJECT_BYTES + MEGABYTE
 
 
 async def test_an_error_of_50_mb_keeps_its_status() -> None:
@@ -261,7 +262,7 @@ async def test_a_small_body_that_unpacks_to_50_mb_is_refused() -> None:
     assert len(packed) < 65536
     error = await failed(answering(packed, headers={"content-encoding": "deflate"}))
     assert isinstance(error, ProviderBadResponse)
-    assert f"more than {MAX_ANSWER_BYTES} bytes" in error.message
+    assert f"more than {MAX_OBJECT_BYTES} bytes" in error.message
 
 
 @pytest.mark.parametrize("status", [100, 204, 301, 302, 304])

@@ -13,9 +13,10 @@ from batchgate_server.operations import Cursor, NewBatch, NewFile, Page
 from batchgate_server.providers.credentials import ConfiguredCredential, api_key, bearer
 from batchgate_server.providers.entra import EntraCredential
 from batchgate_server.providers.openai import OpenAIProvider
-from batchgate_server.providers.paging import page_of_all
+from batchgate_server.providers.paging import page_of_all, wanted_of_all
 from batchgate_server.rest.client import Params
 from batchgate_server.rest.credential import Credential
+from batchgate_server.rest.listing import WHOLE_LIST
 from batchgate_server.rest.models import RestBatch, RestFile
 from batchgate_server.settings import AzureOpenAIProfile
 
@@ -53,7 +54,9 @@ class AzureOpenAIProvider(OpenAIProvider):
                 purpose=purpose, ascending=ascending, cursor=cursor, size=size
             )
         params = [("purpose", purpose)] if purpose else []
-        items, _ = self._items(RestFile, await self.rest.call("GET", "/files", params=params))
+        listing = await self.rest.call_list("/files", params=params, bound=WHOLE_LIST)
+        chosen = wanted_of_all(listing, cursor=cursor, size=size, ascending=ascending)
+        items = await self._items(RestFile, listing, chosen)
         return page_of_all(items, cursor=cursor, size=size, ascending=ascending)
 
     def line_rules(self, endpoint: str) -> Rules:

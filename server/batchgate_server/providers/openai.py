@@ -28,16 +28,18 @@ from batchgate_server.providers.credentials import (
     Form,
     bearer,
 )
-from batchgate_server.providers.paging import page_of
+from batchgate_server.providers.paging import page_of, wanted
 from batchgate_server.providers.users import Users
 from batchgate_server.rest.breaker import Breaker, Limits
 from batchgate_server.rest.client import Endpoint, Params, RestClient
 from batchgate_server.rest.credential import Credential
-from batchgate_server.rest.models import RestBatch, RestFile, RestResource, text
+from batchgate_server.rest.listing import Listing, TooMuch, list_of
+from batchgate_server.rest.models import RestBatch, RestFile, RestResource
 from batchgate_server.rest.multipart import Multipart
 from batchgate_server.rest.retrying import Retries
 from batchgate_server.rest.secrets import cleaner, proxy_secrets
 from batchgate_server.settings import AzureOpenAIProfile, OpenAIProfile
+from batchgate_server.steps import Steps, in_steps
 from batchgate_server.version import USER_AGENT
 
 # Files whose lines are known to name permitted models.
@@ -352,31 +354,40 @@ class OpenAIProvider:
     ) -> Page[Model]:
         if cursor:
             params = [*params, ("after", cursor.after)]
-        answer = await self.rest.call("GET", path, params=params)
-        items, has_more = self._items(model, answer)
-        return page_of(items, has_more=has_more, cursor=cursor, size=size)
+        listing = await self.rest.call_list(path, params=params, bound=list_of(size))
+        items = await self._items(model, listing, wanted(listing, cursor=cursor, size=size))
+        return page_of(items, has_more=listing.has_more, cursor=cursor, size=size)
 
-    def _items(self, model: type[Model], answer: object) -> tuple[Sequence[Model], bool | None]:
-        """A list's items and its `has_more`; an item without an id cannot be used and is left out."""
-        data = answer.get("data") if isinstance(answer, Mapping) else answer
-        if data is None and isinstance(answer, Mapping):
-            data = []
-        if not isinstance(data, list):
+    async def _items(
+        self, model: type[Model], listing: Listing, chosen: Steps[Sequence[object]]
+    ) -> Sequence[Model]:
+        """The chosen items; one without an id cannot be used and is left out."""
+        if listing.items is None:
             raise self.rest.unreadable("answered a list with something else", created=False)
-        items = [
-            self._read(model, item)
-            for item in data
-            if isinstance(item, Mapping) and text(item.get("id"))
-        ]
-        has_more = answer.get("has_more") if isinstance(answer, Mapping) else None
-        return items, has_more if isinstance(has_more, bool) else None
+        try:
+            return await in_steps(self._reading(model, listing, chosen))
+        except TooMuch as exc:
+            raise self.rest.unreadable(f"answered with {exc}", created=False) from exc
+        except (ValueError, RecursionError) as exc:
+            raise self.rest.unreadable(
+                "answered a list with something that is not JSON", created=False
+            ) from exc
+
+    def _reading(
+        self, model: type[Model], listing: Listing, chosen: Steps[Sequence[object]]
+    ) -> Steps[Sequence[Model]]:
+        items = []
+        for item in (yield from chosen):
+            items.append(self._read(model, listing.read(item)))
+            yield
+        return items
 
     def _read(self, model: type[Model], answer: object, *, creates: bool = False) -> Model:
         if isinstance(answer, dict):
             # What is null takes as long to look at as what is not, and means nothing.
             answer = {name: value for name, value in answer.items() if value is not None}
         try:
-            return model.model_validate(answer).cleaned(self._clean)
+            return model.model_validate(answer).cleaned(cleaner(self._secrets()))
         except ValidationError as exc:
             # The answer's content stays out of the message: it may quote the caller's data.
             raise self.rest.unreadable(

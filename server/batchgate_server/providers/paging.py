@@ -4,9 +4,56 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from batchgate_server.operations import Cursor, Page
+from batchgate_server.rest.listing import Listing
 from batchgate_server.rest.models import RestResource
+from batchgate_server.steps import Steps
 
 Item = TypeVar("Item", bound=RestResource)
+
+
+# So many more than are wanted are collected, before the first ones are picked out.
+SPARE = 1000
+
+
+def wanted(listing: Listing, *, cursor: Cursor | None, size: int) -> Steps[Sequence[object]]:
+    """The items of which `page_of` makes the same page as of all of them; one more tells of a next.
+
+    Only ids are looked at, since a server may give any number of items more than were asked for.
+    """
+    kept: list[object] = []
+    found = False
+    for item in listing.items or ():
+        # Behind the cursor's own thing, or where there is no cursor, the rest does not matter.
+        full = len(kept) > size + found
+        if full and (found or not cursor):
+            break
+        yield
+        identity, _ = listing.head(item)
+        if cursor and not found and identity == cursor.after:
+            kept, found = [item], True
+        elif identity and not full:
+            kept.append(item)
+    return kept
+
+
+def wanted_of_all(
+    listing: Listing, *, cursor: Cursor | None, size: int, ascending: bool
+) -> Steps[Sequence[object]]:
+    """The same for `page_of_all`."""
+    here = (cursor.created_at, cursor.after) if cursor else None
+    kept: list[tuple[tuple[float, str], int]] = []
+    items = listing.items or ()
+    for number, item in enumerate(items):
+        yield
+        identity, created_at = listing.head(item)
+        place = (created_at or 0.0, identity)
+        if identity and (here is None or (place > here if ascending else place < here)):
+            kept.append((place, number))
+        if len(kept) > size + SPARE:
+            kept.sort(reverse=not ascending)
+            del kept[size + 1 :]
+    kept.sort(reverse=not ascending)
+    return [items[number] for _, number in kept[: size + 1]]
 
 
 def page_of(

@@ -1,17 +1,15 @@
 """REST calls to one provider: the border where HTTP and its errors become ours."""
 
 import asyncio
-import json
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import httpx
-from pydantic_core import from_json
 
 from batchgate_server.call import current_call
 from batchgate_server.errors import (
@@ -31,13 +29,18 @@ from batchgate_server.rest.breaker import Breaker
 from batchgate_server.rest.credential import Credential, Proof
 from batchgate_server.rest.failures import MAX_MESSAGE_BYTES, failure, is_redirect
 from batchgate_server.rest.health import Health
+from batchgate_server.rest.listing import (
+    ONE,
+    Bound,
+    Listing,
+    TooMuch,
+    read_list,
+    read_object,
+)
 from batchgate_server.rest.multipart import Multipart
 from batchgate_server.rest.pool import LANE, ShareTimeout, lane
 from batchgate_server.rest.retrying import Retries, is_worth_repeating, repeated
-from batchgate_server.rest.secrets import without
 
-# Far above any real answer (a list of 10,000 files is about 3 MB).
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_ERROR_BYTES = 64 * 1024
 MAX_REDIRECTS = 5
 REQUEST_ID_HEADERS = {b"x-request-id", b"apim-request-id"}
@@ -55,18 +58,11 @@ PROOF = "proof"
 NO_BODY = httpx.ByteStream(b"")
 
 Params = Sequence[tuple[str, str]]
+Read = TypeVar("Read")
+Reader = Callable[[bytes, Sequence[str]], Read]
+"""Reads an answer's body; the secrets are not to be in what it gives."""
 # Callers who wait for a batch ask for the same one again and again.
 _parsed = lru_cache(maxsize=1024)(httpx.URL)
-
-
-def _read_json(body: bytes) -> object:
-    """The document; Python's slower reader takes halves of surrogate pairs, as in a cut-off name."""
-    document: object
-    try:
-        document = from_json(body)
-    except ValueError:
-        document = json.loads(body)
-    return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +135,28 @@ class RestClient:
         With `creates`, any failure after which the thing may exist is an OutcomeUnknown. What
         passes is tried again, as the pace of the task at hand allows.
         """
+        return await self._call(
+            method, path, read_object, params=params, body=body, creates=creates, bound=ONE
+        )
+
+    async def call_list(self, path: str, *, params: Params, bound: Bound) -> Listing:
+        """The items of a list, unread; what does not keep within `bound` is refused."""
+        return await self._call("GET", path, read_list, params=params, bound=bound)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        read: Reader[Read],
+        *,
+        params: Params,
+        bound: Bound,
+        body: bytes | None = None,
+        creates: bool = False,
+    ) -> Read:
         end = asyncio.get_running_loop().time() + self.endpoint.timeout_seconds
 
-        async def attempt() -> object:
+        async def attempt() -> Read:
             exchange = Exchange(self.endpoint.provider, method, path)
             with self.breaker.attempt(), self._exchanging(exchange, lambda: creates):
                 # Not within the time for an answer: a token that takes too long leaves no doubt.
@@ -151,7 +166,8 @@ class RestClient:
                 async with asyncio.timeout_at(end):
                     response = await self._send(request)
                     exchange.status = response.status_code
-                    return await self._document(response, lambda: creates)
+                    content = await self._content(response, lambda: creates, bound)
+                    return self._read(response, content, read)
 
         return await repeated(
             attempt,
@@ -184,7 +200,8 @@ class RestClient:
                     raise self._bad_response(
                         response, f"answered {response.status_code} before the upload was complete"
                     )
-                return await self._document(response, lambda: body.completed)
+                content = await self._content(response, lambda: body.completed)
+                return self._read(response, content, read_object)
 
         return await repeated(
             attempt,
@@ -260,7 +277,7 @@ class RestClient:
             request = response.request
         exchange.status = response.status_code
         if not response.is_success:
-            await self._document(response, lambda: False)
+            await self._content(response, lambda: False)
         return response
 
     async def _request(
@@ -373,11 +390,13 @@ class RestClient:
                 call.provider_request_id = said if self.endpoint.clean(said) == said else ""
         return response
 
-    async def _document(self, response: httpx.Response, created: Callable[[], bool]) -> object:
-        """The answer's JSON, or the error that it is."""
+    async def _content(
+        self, response: httpx.Response, created: Callable[[], bool], bound: Bound = ONE
+    ) -> bytes:
+        """The answer's body within its bound, or the error that the answer is."""
         status = response.status_code
         body = bytearray()
-        limit = MAX_ANSWER_BYTES if response.is_success else MAX_ERROR_BYTES
+        limit = bound.max_bytes if response.is_success else MAX_ERROR_BYTES
         try:
             async for piece in pieces(response):
                 body += piece
@@ -402,14 +421,22 @@ class RestClient:
                 else "the gateway's credential",
             )
         if len(body) > limit:
-            raise self._bad_response(response, f"answered {status} with more than {limit} bytes")
-        if not body.strip():
-            return None
+            raise self._bad_response(
+                response,
+                f"answered {status} with more than {limit} bytes, where {bound.what} was asked for",
+            )
+        return bytes(body)
+
+    def _read(self, response: httpx.Response, content: bytes, read: Reader[Read]) -> Read:
         try:
-            return without(self.endpoint.secrets(), _read_json(bytes(body)), bytes(body))
+            return read(content, self.endpoint.secrets())
+        except TooMuch as exc:
+            raise self._bad_response(
+                response, f"answered {response.status_code} with {exc}"
+            ) from exc
         except (ValueError, RecursionError) as exc:
             raise self._bad_response(
-                response, f"answered {status} with something that is not JSON"
+                response, f"answered {response.status_code} with something that is not JSON"
             ) from exc
 
     def _bad_response(self, response: httpx.Response, said: str) -> ProviderBadResponse:

@@ -45,6 +45,8 @@ EXPLANATIONS = ("message", "error", "detail", "details", "msg", "reason", "descr
 MAX_EXPLANATION = 1000
 MAX_ITEMS = 100
 MAX_DEPTH = 5
+# Of a batch. A provider may say as many as fit an answer, and each takes long to look at.
+MAX_FAULTS = 1000
 # Python writes no longer ones (sys.int_info.default_max_str_digits).
 LONGEST_NUMBER = 10**4300
 
@@ -125,7 +127,10 @@ def faults(value: object) -> list[Mapping[str, object]]:
     if isinstance(value, Mapping) and ("data" in value or value.get("object") == "list"):
         value = value.get("data")
     items = value if isinstance(value, list) else [value]
-    return [fault for fault in map(_fault, items) if fault]
+    found = [fault for fault in map(_fault, items[:MAX_FAULTS]) if fault]
+    if (more := len(items) - MAX_FAULTS) > 0:
+        found.append({"message": f"and {more} more errors, which are left out here"})
+    return found
 
 
 def _fault(value: object) -> Mapping[str, object]:
