@@ -29,7 +29,7 @@ async def busy(gateway: Gateway, account: Account) -> list[Any]:
         await failed(gateway, "GetBatch", batch_id="batch_none")
     await failed(gateway, "ListFiles", provider="nobody")
     await account.fault(
-        kind="answer", status=403, times=1, body={"error": {"message": "<b>No</b> such luck"}}
+        kind="answer", status=401, times=1, body={"error": {"message": "<b>No</b> such luck"}}
     )
     await failed(gateway, "ListFiles", provider="azure-dated")
     await account.settings(step_seconds=2.0)

@@ -14,6 +14,7 @@ from batchgate.v1 import batch_service_pb2 as pb
 from batchgate_server import stream_end
 from batchgate_server.batches import request_ids
 from tests.conftest import PROFILES, Account, Gateway, OpenGateway, profiles
+from tests.services.rows import batch_count
 from tests.status import Failure, failure_of
 from tests.waiting import arrived, eventually
 
@@ -137,6 +138,14 @@ async def test_the_rows_of_a_repeat_are_compared_and_not_uploaded(
     assert len(await uploads(account)) == 1
 
 
+async def test_a_repeat_may_name_its_file_anew(gateway: Gateway, account: Account) -> None:
+    """By the time or by a count, as programs do: it asks for the same batch."""
+    first = (await gateway.batches.SubmitBatch(submission())).batch
+    again = (await gateway.batches.SubmitBatch(submission(filename="other.jsonl"))).batch
+    assert again.id == first.id
+    assert await batch_count(account) == 1
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -145,11 +154,10 @@ async def test_the_rows_of_a_repeat_are_compared_and_not_uploaded(
         lambda: submission(rows=60_000),
         lambda: submission(model="gpt-4o"),
         lambda: submission(metadata={"team": "blue"}),
-        lambda: submission(filename="other.jsonl"),
         lambda: submission(input_expires_after={"seconds": 86400}),
         lambda: submission(endpoint="/v1/responses"),
     ],
-    ids=["fewer", "more", "too many", "model", "metadata", "filename", "expiry", "endpoint"],
+    ids=["fewer", "more", "too many", "model", "metadata", "expiry", "endpoint"],
 )
 async def test_other_rows_under_one_request_id(
     gateway: Gateway, account: Account, other: Callable[[], Any]

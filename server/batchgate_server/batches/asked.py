@@ -67,7 +67,8 @@ def asked(
         meant.endpoint = meant.endpoint.removeprefix("/v1")
         meant.completion_window = meant.completion_window or DEFAULT_WINDOW
     if isinstance(meant, pb.SubmitBatchMetadata):
-        meant.filename = meant.filename or "batch.jsonl"
+        # A repeat that names its file anew, by the time or by a count, asks for the same batch.
+        meant.ClearField("filename")
     said = meant.SerializeToString(deterministic=True)
     kind = meant.DESCRIPTOR.name.encode()
     return Asked(

@@ -1015,7 +1015,8 @@ type SubmitBatchMetadata struct {
 	Metadata map[string]string `protobuf:"bytes,4,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Optional. The model of rows whose body names none.
 	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
-	// Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
+	// Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl". A repeat
+	// under a `request_id` may have another one.
 	Filename string `protobuf:"bytes,6,opt,name=filename,proto3" json:"filename,omitempty"`
 	// Optional. How long the provider keeps the input file, as `expires_after` of UploadFile.
 	InputExpiresAfter *durationpb.Duration `protobuf:"bytes,7,opt,name=input_expires_after,json=inputExpiresAfter,proto3" json:"input_expires_after,omitempty"`

@@ -577,7 +577,9 @@ class SubmitBatchMetadata(_message.Message):
     model: _builtins.str
     """Optional. The model of rows whose body names none."""
     filename: _builtins.str
-    """Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl"."""
+    """Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl". A repeat
+    under a `request_id` may have another one.
+    """
     request_id: _builtins.str
     """Optional. Makes the call one to repeat, as in CreateBatch. If the batch exists the rows are read to
     the end of the stream and compared, by a digest, but not uploaded: other rows, or another order of

@@ -489,7 +489,8 @@ export type SubmitBatchMetadata = Message<"batchgate.v1.SubmitBatchMetadata"> & 
   model: string;
 
   /**
-   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
+   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl". A repeat
+   * under a `request_id` may have another one.
    *
    * @generated from field: string filename = 6;
    */

@@ -359,7 +359,8 @@ java.lang.String defaultValue) {
   private volatile java.lang.Object filename_ = "";
   /**
    * <pre>
-   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
+   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl". A repeat
+   * under a `request_id` may have another one.
    * </pre>
    *
    * <code>string filename = 6 [json_name = "filename"];</code>
@@ -380,7 +381,8 @@ java.lang.String defaultValue) {
   }
   /**
    * <pre>
-   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
+   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl". A repeat
+   * under a `request_id` may have another one.
    * </pre>
    *
    * <code>string filename = 6 [json_name = "filename"];</code>
@@ -1616,7 +1618,8 @@ java.lang.String defaultValue) {
     private java.lang.Object filename_ = "";
     /**
      * <pre>
-     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
+     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl". A repeat
+     * under a `request_id` may have another one.
      * </pre>
      *
      * <code>string filename = 6 [json_name = "filename"];</code>
@@ -1636,7 +1639,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
+     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl". A repeat
+     * under a `request_id` may have another one.
      * </pre>
      *
      * <code>string filename = 6 [json_name = "filename"];</code>
@@ -1657,7 +1661,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
+     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl". A repeat
+     * under a `request_id` may have another one.
      * </pre>
      *
      * <code>string filename = 6 [json_name = "filename"];</code>
@@ -1674,7 +1679,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
+     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl". A repeat
+     * under a `request_id` may have another one.
      * </pre>
      *
      * <code>string filename = 6 [json_name = "filename"];</code>
@@ -1688,7 +1694,8 @@ java.lang.String defaultValue) {
     }
     /**
      * <pre>
-     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
+     * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl". A repeat
+     * under a `request_id` may have another one.
      * </pre>
      *
      * <code>string filename = 6 [json_name = "filename"];</code>

@@ -146,7 +146,8 @@ java.lang.String defaultValue);
 
   /**
    * <pre>
-   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
+   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl". A repeat
+   * under a `request_id` may have another one.
    * </pre>
    *
    * <code>string filename = 6 [json_name = "filename"];</code>
@@ -155,7 +156,8 @@ java.lang.String defaultValue);
   java.lang.String getFilename();
   /**
    * <pre>
-   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl".
+   * Optional. The name of the file, as `filename` of UploadFile; empty means "batch.jsonl". A repeat
+   * under a `request_id` may have another one.
    * </pre>
    *
    * <code>string filename = 6 [json_name = "filename"];</code>
