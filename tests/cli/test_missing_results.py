@@ -145,3 +145,30 @@ async def test_why_rows_failed(batchgate: Cli, account: Account, here: Path) -> 
     assert told["reasons"][0]["count"] == 9
     assert len(told["reasons"]) == 5
     assert as_json.code == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ('{"p": NaN, "q": [Infinity, -Infinity, 1e5], "r": "NaN"}', {"p": None, "r": "NaN"}),
+        ('{"p": "\\ud800"}', {"p": "\ud800"}),
+        ('{"p": 1.50}', {"p": 1.5}),
+    ],
+)
+async def test_a_line_is_strict_json(
+    batchgate: Cli, quick: Gateway, account: Account, body: str, expected: dict[str, Any]
+) -> None:
+    """Some servers write numbers that JSON has not; a reader must not stumble over the whole line."""
+    batch = await created(quick, line("r1"))
+    content = row("r1").replace('"body": {}', f'"body": {body}')
+    await says(account, counts=(1, 1, 0), output=content)
+    done = await batchgate("results", batch.id)
+    assert done.code == 0, done.stderr
+
+    def refuse(word: str) -> None:
+        pytest.fail(f"{word} is not JSON")
+
+    told = json.loads(done.stdout, parse_constant=refuse)["response"]["body"]
+    assert expected.items() <= told.items()
+    if body == '{"p": 1.50}':
+        assert body in done.stdout, "as it came"

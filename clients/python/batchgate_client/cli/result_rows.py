@@ -1,5 +1,7 @@
 """A row of results as a line of JSON, and the count of many."""
 
+import json
+
 import msgspec
 
 from batchgate.v1.batch_pb2 import BatchUsage
@@ -93,8 +95,24 @@ class Tally(msgspec.Struct):
         }
 
 
+def _strict(body: str) -> str:
+    """A body as it came where it is JSON; else in the JSON that comes nearest.
+
+    Some servers write NaN and Infinity, which most readers refuse with the whole line: they become
+    null. What is no JSON at all becomes a string.
+    """
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        try:
+            return json.dumps(json.loads(body, parse_constant=lambda _: None))
+        except (ValueError, RecursionError):
+            return json.dumps(body)
+    return body
+
+
 def row_line(result: BatchResult) -> bytes:
-    """A row as JSON, its body the very text that came, with a line feed at the end.
+    """A row as strict JSON, its body the very text that came if that is JSON, with a line feed.
 
     As the contract's `BatchResult`, but `response.body` is the body itself in place of a string with
     its text, and of `response` and `error` the one that is not there is null.
@@ -102,7 +120,7 @@ def row_line(result: BatchResult) -> bytes:
     response, error = None, None
     if result.HasField("response"):
         # In valid JSON a line feed can only stand between tokens; a row is one line.
-        body = result.response.body_json.replace("\n", " ") or "null"
+        body = _strict(result.response.body_json.replace("\n", " ") or "null")
         response = {
             "status_code": result.response.status_code,
             "provider_request_id": result.response.provider_request_id,
