@@ -172,3 +172,20 @@ async def test_a_line_is_strict_json(
     assert expected.items() <= told.items()
     if body == '{"p": 1.50}':
         assert body in done.stdout, "as it came"
+
+
+@pytest.mark.usefixtures("three")
+@pytest.mark.parametrize("force", [(), ("--force",)])
+async def test_what_is_begun_at_one_provider_is_not_paid_for_at_another(
+    batchgate: Cli, account: Account, here: Path, force: tuple[str, ...]
+) -> None:
+    await says(account, counts=(3, 3, 0))
+    assert (await batchgate("run", INPUT, "--provider", "openai")).code == 1
+    await account.mend()
+    refused = await batchgate("run", INPUT, "--provider", "azure", *force)
+    assert refused.code == 2
+    assert "go on with --provider openai" in refused.stderr
+    assert await account.file_ids(azure=True) == []
+    done = await batchgate("run", INPUT, "--provider", "openai", *force)
+    assert done.code == 0, done.stderr
+    assert await batch_count(account) == 1

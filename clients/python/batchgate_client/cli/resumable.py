@@ -29,6 +29,8 @@ class Creation(msgspec.Struct, omit_defaults=True):
     input_sha256: str
     request_id: str
     file_id: str = ""
+    provider: str = ""
+    """Where it is: at another one the same request_id would make another batch."""
 
 
 class Record(msgspec.Struct, omit_defaults=True):

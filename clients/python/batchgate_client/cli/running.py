@@ -84,7 +84,7 @@ class Run:
         except KeyboardInterrupt:
             raise failure("interrupted; nothing was sent", code=INTERRUPTED) from None
         with opened(self._plan.out) as file:
-            creation = self._begun(file, report)
+            creation = self._begun(file, report, provider=provider.name)
             with self._border(client, file, creation):
                 if not creation.file_id:
                     self._upload(client, file, creation, report)
@@ -119,12 +119,14 @@ class Run:
         self._steps.tell("checked", f"{path}: {described(report)}")
         return report
 
-    def _begun(self, file: ResultsFile, report: UploadReport) -> Creation:
+    def _begun(self, file: ResultsFile, report: UploadReport, *, provider: str) -> Creation:
         """What is known of this run; nothing new if it was begun before."""
         # Forced or not: the same command never creates a second batch of what is under way.
         known = paid_for(file, report.sha256) if self._plan.force else earlier(file)
         if known is None:
-            creation = Creation(input_sha256=report.sha256, request_id=uuid.uuid4().hex)
+            creation = Creation(
+                input_sha256=report.sha256, request_id=uuid.uuid4().hex, provider=provider
+            )
             file.begin(Record(creation=creation))
             return creation
         if known.creation is None or known.creation.input_sha256 != report.sha256:
@@ -132,6 +134,13 @@ class Run:
             message = (
                 f"{record_path(file.path)}: is of another input{whose}; "
                 "name another file with --out, or begin anew with --force"
+            )
+            raise failure(message, code=UNUSABLE)
+        if known.creation.provider not in {"", provider}:
+            message = (
+                f"{record_path(file.path)}: is of a batch at {known.creation.provider}, and would be "
+                f"paid for again at {provider}; go on with --provider {known.creation.provider}, or "
+                "name another file with --out"
             )
             raise failure(message, code=UNUSABLE)
         file.begin(known)
