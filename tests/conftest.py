@@ -88,7 +88,8 @@ class Account:
 
     async def fault(self, **fault: object) -> None:
         """Let requests of this account go wrong; see `batchgate_sandbox.faults`."""
-        async with httpx.AsyncClient(verify=tls()) as client:
+        # A fault may carry an answer of many megabytes, and the machine may be busy.
+        async with httpx.AsyncClient(verify=tls(), timeout=60) as client:
             answer = await client.post(
                 f"{self.url}/_sandbox/faults", json={"key": self.key, **fault}
             )
